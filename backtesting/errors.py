@@ -1,0 +1,143 @@
+"""What can go wrong in a way the caller can mend: the docstring says what happened, the message what would be right."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+SHOWN_CHARACTERS = 60
+LISTED_NAMES = 60
+
+
+class BacktestError(Exception):
+    """Base of every expected failure; its text is safe to show and names the remedy.
+
+    `field` is the input at fault, `run_id` the failed run it was stored as, where there is one.
+    """
+
+    code: ClassVar[str] = "backtest_error"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.run_id: str | None = None
+
+
+class UnknownNameError(BacktestError):
+    """A strategy, symbol, metric or other name is not among the known ones."""
+
+    code = "unknown_name"
+
+    @classmethod
+    def among(cls, noun: str, name: str, known: Iterable[str], *, field: str) -> Self:
+        """Build the error that offers the nearest known name and lists the others."""
+        names = sorted(known)
+        listed = ", ".join(names[:LISTED_NAMES]) if names else "none"
+        if len(names) > LISTED_NAMES:
+            listed += f" and {len(names) - LISTED_NAMES} more"
+        return cls(f"{field}: unknown {noun} {shown(name)}{did_you_mean(name, names)}; known: {listed}", field=field)
+
+
+class RunNotFoundError(BacktestError):
+    """No stored run of this user has the given id."""
+
+    code = "run_not_found"
+
+
+class InvalidDatesError(BacktestError):
+    """The asked-for period is reversed or outside the stored bars."""
+
+    code = "invalid_dates"
+
+
+class NoBarsError(BacktestError):
+    """The period holds too few bars to decide and fill anything."""
+
+    code = "not_enough_bars"
+
+
+class BadBarsError(BacktestError):
+    """Stored bars break a rule of the contract (T5)."""
+
+    code = "bad_bars"
+
+
+class SimulationError(BacktestError):
+    """The engine refused or failed to simulate the request."""
+
+    code = "simulation_failed"
+
+
+class DatabaseUnavailableError(BacktestError):
+    """PostgreSQL cannot be started or reached."""
+
+    code = "database_unavailable"
+
+
+class SchemaVersionError(BacktestError):
+    """The database's schema is not the one this program was written for."""
+
+    code = "schema_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an input: where it is, and what would be right."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class InvalidInputError(BacktestError):
+    """One or more fields of an input are wrong; `problems` holds them all."""
+
+    code = "invalid_input"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)), field=problems[0].path or None)
+        self.problems = tuple(problems)
+
+    @classmethod
+    def of(cls, error: "ValidationError", *, known: Iterable[str] = (), under: str = "") -> Self:
+        """Translate pydantic's report; `known` are the field names, `under` the path that leads to them."""
+        names = sorted(known)
+        return cls([_problem(detail, names, under) for detail in error.errors(include_url=False)])
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` - did you mean 'x'?` for the nearest known name, or nothing when none is near."""
+    lowered = {each.lower(): each for each in known}
+    near = get_close_matches(name[:SHOWN_CHARACTERS].lower(), lowered, n=1)
+    return f" - did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def shown(value: object) -> str:
+    """Return the value as it may stand in a message: quoted, on one line, never long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out integers of more than 4,300 digits
+        return f"a {type(value).__name__} too long to show"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}... ({len(text)} characters)"
+
+
+def _problem(detail: "ErrorDetails", known: Sequence[str], under: str) -> Problem:
+    """Say one pydantic complaint in a sentence: what was given and what is wanted."""
+    where = [str(part)[:SHOWN_CHARACTERS] for part in detail["loc"]]
+    path = ".".join([under, *where] if under else where)
+    match detail["type"]:
+        case "missing":
+            return Problem(path, "is required")
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            listed = f"; known: {', '.join(known)}" if known else ""
+            return Problem(path, f"unknown field{did_you_mean(where[-1], known)}{listed}")
+        case "value_error":
+            return Problem(path, str(detail["ctx"]["error"]))
+    message = detail["msg"]
+    return Problem(path, f"{message[0].lower()}{message[1:]}, got {shown(detail['input'])}")
