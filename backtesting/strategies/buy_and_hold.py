@@ -1,0 +1,24 @@
+"""The benchmark every strategy is measured against."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from backtesting.strategy import Strategy, StrategyType
+from backtesting.types import Bars, Signals
+
+
+class BuyAndHold(Strategy):
+    """Enters at the first chance and never leaves."""
+
+    title: ClassVar[str] = "Buy and hold"
+    strategy_type: ClassVar[StrategyType] = "benchmark"
+
+    @property
+    def warmup(self) -> int:
+        """There is nothing to wait for."""
+        return 0
+
+    def signals(self, bars: Bars) -> Signals:
+        """Ask to enter at every close."""
+        return Signals(np.ones(len(bars), dtype=np.bool_), np.zeros(len(bars), dtype=np.bool_))

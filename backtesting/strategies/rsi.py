@@ -1,0 +1,45 @@
+"""Wilder's relative strength index against two levels."""
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from backtesting.indicators import crossed_above, crossed_below, rsi
+from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, Strategy, StrategyType
+from backtesting.types import Bars, Signals
+
+
+class RsiReversal(Strategy):
+    """Enters when Wilder's RSI crosses below the oversold level, leaves when it crosses above the overbought level."""
+
+    title: ClassVar[str] = "RSI reversal"
+    strategy_type: ClassVar[StrategyType] = "mean_reversion"
+
+    period: int = Field(default=14, ge=2, le=LARGEST_WINDOW, description="Bars of Wilder's smoothing")
+    oversold: float = Field(default=30.0, ge=0, le=100, description="RSI level to enter below")
+    overbought: float = Field(default=70.0, ge=0, le=100, description="RSI level to leave above, > oversold")
+
+    @model_validator(mode="after")
+    def _oversold_is_below_overbought(self) -> Self:
+        if self.oversold >= self.overbought:
+            raise ValueError(
+                f"oversold {self.oversold} must be below overbought {self.overbought}: "
+                "lower oversold or raise overbought"
+            )
+        return self
+
+    @property
+    def warmup(self) -> int:
+        """The first RSI needs `period` changes of the close."""
+        return self.period
+
+    @property
+    def unstable(self) -> int:
+        """Wilder's means are recursive."""
+        return RECURSIVE_UNSTABLE
+
+    def signals(self, bars: Bars) -> Signals:
+        """Decide by the crossings of the RSI and its levels."""
+        strength = rsi(bars.close, self.period)
+        entries, exits = crossed_below(strength, self.oversold), crossed_above(strength, self.overbought)
+        return Signals(entries, exits, {"rsi": strength})

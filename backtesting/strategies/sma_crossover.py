@@ -1,0 +1,38 @@
+"""Two simple moving averages."""
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from backtesting.indicators import crossed_above, crossed_below, sma
+from backtesting.strategy import LARGEST_WINDOW, Strategy, StrategyType
+from backtesting.types import Bars, Signals
+
+
+class SmaCrossover(Strategy):
+    """Enters when the fast simple moving average of closes crosses above the slow one, leaves when it crosses below."""
+
+    title: ClassVar[str] = "SMA crossover"
+    strategy_type: ClassVar[StrategyType] = "trend_following"
+
+    fast_period: int = Field(default=20, ge=1, le=LARGEST_WINDOW, description="Bars in the fast average")
+    slow_period: int = Field(default=50, ge=2, le=LARGEST_WINDOW, description="Bars in the slow average, > fast_period")
+
+    @model_validator(mode="after")
+    def _fast_is_below_slow(self) -> Self:
+        if self.fast_period >= self.slow_period:
+            raise ValueError(
+                f"fast_period {self.fast_period} must be below slow_period {self.slow_period}: "
+                "lower fast_period or raise slow_period"
+            )
+        return self
+
+    @property
+    def warmup(self) -> int:
+        """The slow average needs slow_period closes."""
+        return self.slow_period - 1
+
+    def signals(self, bars: Bars) -> Signals:
+        """Decide by the crossings of the two averages."""
+        fast, slow = sma(bars.close, self.fast_period), sma(bars.close, self.slow_period)
+        return Signals(crossed_above(fast, slow), crossed_below(fast, slow), {"sma_fast": fast, "sma_slow": slow})
