@@ -1,0 +1,158 @@
+"""What is measured: the period's bars and what the simulation did on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
+
+import numpy as np
+
+from backtesting.metrics.undefined import ROUNDING, Undefined, Value, standard_deviation
+from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Integers, Simulation
+
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A simulated period and the series all metrics are made of, each computed once.
+
+    `base_time` is when the capital stood still for the last time, in ns UTC: the last bar before the period, if an
+    order can fill in the first session; None if none can, so that the first bar is the base (contract A4).
+    """
+
+    bars: Bars
+    simulation: Simulation
+    initial_capital: float
+    periods_per_year: float
+    risk_free: float
+    base_time: int | None
+
+    @cached_property
+    def returns(self) -> Floats:
+        """Session returns r of the strategy (A1)."""
+        return self._session_returns(self.simulation.equity)
+
+    @cached_property
+    def benchmark_returns(self) -> Floats:
+        """Session returns b of buy and hold (A6)."""
+        return self._session_returns(self.simulation.benchmark)
+
+    @cached_property
+    def sorted_returns(self) -> Floats:
+        """Session returns, worst first."""
+        return np.sort(self.returns)
+
+    @cached_property
+    def deviation(self) -> Value:
+        """Return s(r), which is also s(r - rf)."""
+        return standard_deviation(self.returns, self.returns)
+
+    @cached_property
+    def benchmark_deviation(self) -> Value:
+        """Return s(b)."""
+        return standard_deviation(
+            self.benchmark_returns, self.benchmark_returns, if_zero=Undefined.BENCHMARK_ZERO_VARIANCE
+        )
+
+    @cached_property
+    def moments(self) -> tuple[float, float]:
+        """Biased skewness g3 and kurtosis g4, not excess, of session returns whose deviation is defined."""
+        scores = (self.returns - self.returns.mean()) / self.returns.std()
+        squares = scores * scores
+        return float((squares * scores).mean()), float((squares * squares).mean())
+
+    @cached_property
+    def drawdown(self) -> Floats:
+        """Equity below its running maximum, as a fraction <= 0; the initial capital, then every bar: n + 1 values."""
+        return self._drawdown(self.simulation.equity)
+
+    @cached_property
+    def benchmark_drawdown(self) -> Floats:
+        """The same of buy and hold."""
+        return self._drawdown(self.simulation.benchmark)
+
+    @cached_property
+    def exposure(self) -> Floats:
+        """Value of the position at each close as a fraction of equity (0 without equity), shorts negative."""
+        held, equity = self.simulation.units * self.bars.close, self.simulation.equity
+        return np.divide(held, equity, out=np.zeros_like(equity), where=equity > 0)
+
+    @cached_property
+    def closed(self) -> Booleans:
+        """Which trades are closed (W6)."""
+        return ~self.simulation.trades.is_open
+
+    @cached_property
+    def pnl(self) -> Floats:
+        """Profits of the closed trades, after both sides' costs."""
+        return self.simulation.trades.pnl[self.closed]
+
+    @cached_property
+    def trade_returns(self) -> Floats:
+        """Returns of the closed trades: profit / (entry price x quantity)."""
+        return self.simulation.trades.returns[self.closed]
+
+    @property
+    def growth(self) -> float:
+        """Final over initial capital."""
+        return float(self.simulation.equity[-1]) / self.initial_capital
+
+    @property
+    def risk_free_per_session(self) -> float:
+        """(1 + risk_free)^(1/p) - 1 (A5)."""
+        return float((1.0 + self.risk_free) ** (1.0 / self.periods_per_year)) - 1.0
+
+    @property
+    def time_of_capital(self) -> int:
+        """When the initial capital stood: the base of the period, ns UTC."""
+        return int(self.bars.time[0]) if self.base_time is None else self.base_time
+
+    @property
+    def days(self) -> float:
+        """Calendar days D from the base to the last bar."""
+        return (int(self.bars.time[-1]) - self.time_of_capital) / NS_PER_DAY
+
+    @cached_property
+    def _session_ends(self) -> Integers:
+        """Numbers of the sessions' last bars; a session is a day UTC. The base is no end."""
+        day = self.bars.time // NS_PER_DAY
+        ends = np.append(np.flatnonzero(day[1:] != day[:-1]), len(day) - 1)
+        return ends if self.base_time is not None else ends[ends > 0]
+
+    def _session_returns(self, equity: Floats) -> Floats:
+        """Returns from session to session; 0 where nothing is left to lose."""
+        base = float(equity[0]) if self.base_time is None else self.initial_capital
+        levels = np.concatenate([[base], equity[self._session_ends]])
+        before, after = levels[:-1], levels[1:]
+        growth: Floats = np.divide(after, before, out=np.ones_like(after), where=before > 0)
+        return growth - 1.0
+
+    def _drawdown(self, equity: Floats) -> Floats:
+        """Equity / its running maximum - 1; a rounding error below the maximum is not under water."""
+        levels = np.concatenate([[self.initial_capital], equity])
+        drawdown = levels / np.maximum.accumulate(levels) - 1.0
+        drawdown[drawdown > -ROUNDING] = 0.0
+        return drawdown
+
+
+Compute = Callable[[Evidence], Value]
+
+
+def needs_sessions(compute: Compute) -> Compute:
+    """Make a metric of session returns undefined when there are fewer than two."""
+
+    @wraps(compute)
+    def checked(evidence: Evidence) -> Value:
+        return compute(evidence) if len(evidence.returns) > 1 else Undefined.TOO_SHORT
+
+    return checked
+
+
+def needs_trades(compute: Compute) -> Compute:
+    """Make a metric of closed trades undefined when there are none."""
+
+    @wraps(compute)
+    def checked(evidence: Evidence) -> Value:
+        return compute(evidence) if len(evidence.pnl) else Undefined.NO_TRADES
+
+    return checked
