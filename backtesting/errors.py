@@ -1,5 +1,6 @@
 """What can go wrong in a way the caller can mend: the docstring says what happened, the message what would be right."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 60
 LISTED_NAMES = 60
+SHORTEST_ABBREVIATION = 3
 
 
 class BacktestError(Exception):
@@ -113,9 +115,23 @@ class InvalidInputError(BacktestError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` - did you mean 'x'?` for the nearest known name, or nothing when none is near."""
-    lowered = {each.lower(): each for each in known}
-    near = get_close_matches(name[:SHOWN_CHARACTERS].lower(), lowered, n=1)
-    return f" - did you mean {lowered[near[0]]!r}?" if near else ""
+    near = nearest(name, known)
+    return f" - did you mean {near!r}?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that this one is, misspells, abbreviates or extends, whatever its case."""
+    spelled = {_tidy(each): each for each in known}
+    tidy = _tidy(name[:SHOWN_CHARACTERS])
+    if len(tidy) < SHORTEST_ABBREVIATION:
+        return spelled.get(tidy)
+    related = [each for each in spelled if each.startswith(tidy) or tidy.startswith(each)]
+    near = next(iter(get_close_matches(tidy, spelled, n=1) or related), None)
+    return spelled[near] if near else None
+
+
+def _tidy(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def shown(value: object) -> str:

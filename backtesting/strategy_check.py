@@ -4,14 +4,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from backtesting.errors import SHOWN_CHARACTERS, Problem, did_you_mean, shown
+from backtesting.errors import SHOWN_CHARACTERS, Problem, did_you_mean, nearest, shown
 from backtesting.strategy import (
     Sizing,
     Strategy,
@@ -23,7 +22,6 @@ from backtesting.strategy import (
 from backtesting.types import Input, Parameters
 
 MOST_FIELDS = 100
-SHORTEST_ABBREVIATION = 3
 
 
 class StrategyConfig(Input):
@@ -99,24 +97,15 @@ def _nearest_strategy(registry: StrategyRegistry, asked: Any) -> type[Strategy] 
     """Return the strategy of this id, or of the nearest one."""
     if not isinstance(asked, str):
         return None
-    near = asked if asked in registry.ids() else _nearest(asked, registry.ids())
+    near = asked if asked in registry.ids() else nearest(asked, registry.ids())
     return registry.get(near) if near else None
-
-
-def _nearest(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that this one is, misspells, abbreviates or extends."""
-    tidy = re.sub(r"[^a-z0-9]+", "_", name[:SHOWN_CHARACTERS].lower()).strip("_")
-    if len(tidy) < SHORTEST_ABBREVIATION:
-        return None
-    related = [each for each in known if each.startswith(tidy) or tidy.startswith(each)]
-    return next(iter(get_close_matches(tidy, known, n=1) or related), None)
 
 
 def _renamed(values: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     """Return the known fields, each other one under the nearest known name, or dropped where that is taken."""
     renamed = {name: value for name, value in values.items() if name in known}
     for name, value in values.items():
-        near = _nearest(name, known)
+        near = nearest(name, known)
         if near:
             renamed.setdefault(near, value)
     return renamed
