@@ -1,0 +1,51 @@
+"""What the domain needs from outside, one protocol per stored noun."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from backtesting.types import Asset, BacktestResult, Bars, Coverage, EquityCurve, Run, Timeframe, Trade
+
+
+class BarSource(Protocol):
+    """Reads stored bars; safe to share between threads."""
+
+    def asset(self, symbol: str) -> Asset:
+        """Return the asset, whatever the case of the symbol; UnknownNameError when it is not stored."""
+        ...
+
+    def coverage(self, symbol: str) -> Sequence[Coverage]:
+        """Return the stored series of a known symbol, one per timeframe."""
+        ...
+
+    def load(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, history: int) -> Bars:
+        """Return the bars that start in [start, end), and up to `history` bars right before them."""
+        ...
+
+
+class BarStore(Protocol):
+    """Writes bars."""
+
+    def store(self, asset: Asset, timeframe: Timeframe, bars: Bars) -> int:
+        """Put the series in the place of what is stored of it, all or nothing; return the number of bars."""
+        ...
+
+
+class RunRepository(Protocol):
+    """Keeps the runs of one user; a stored run never changes. Safe to share between threads."""
+
+    def add(self, run: Run, result: BacktestResult | None) -> None:
+        """Store a run with its result and trades, all or nothing; adding the same run again changes nothing."""
+        ...
+
+    def get(self, run_id: str) -> Run:
+        """Return the run; RunNotFoundError when this user has none of that id."""
+        ...
+
+    def trades(self, run_id: str, offset: int, limit: int) -> Sequence[Trade]:
+        """Return at most `limit` trades of a stored run, oldest first, from number `offset`."""
+        ...
+
+    def equity(self, run_id: str) -> EquityCurve:
+        """Return the whole equity curve of a completed run."""
+        ...

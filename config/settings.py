@@ -1,0 +1,46 @@
+"""Everything that can be set: the only module that reads the environment and `.env`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """The settings, each with its default; `.env.example` shows them all."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    database_url: SecretStr | None = Field(
+        None, description="Your own PostgreSQL, e.g. postgresql://user@host/db; empty: an embedded one is started"
+    )
+    database_admin_url: SecretStr | None = Field(
+        None, description="A login that may create roles and schemas, for `main.py db upgrade` (default: DATABASE_URL)"
+    )
+    user_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.@-]+$")] = Field(
+        "local", alias="BACKTEST_USER", description="Whose runs are stored and seen"
+    )
+    data_dir: Path | None = Field(
+        None,
+        alias="BACKTEST_DATA_DIR",
+        description="Where the embedded PostgreSQL lives (default: your data directory)",
+    )
+    pg_bindir: Path | None = Field(
+        None,
+        alias="BACKTEST_PG_BINDIR",
+        description="PostgreSQL's programs for the embedded server (default: the wheel's)",
+    )
+    pg_user: str | None = Field(
+        None, alias="BACKTEST_PG_USER", description="The account the embedded server runs as when started by root"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="BACKTEST_LOG_LEVEL", description="Least severity that is logged to stderr"
+    )
+    log_json: bool | None = Field(
+        None, alias="BACKTEST_LOG_JSON", description="Log lines as JSON (default: unless stderr is a terminal)"
+    )

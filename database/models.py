@@ -1,0 +1,182 @@
+"""The tables: the only place that spells columns.
+
+Market data is shared and read-only to the server's role. Every table of runs carries `user_id`, filled in by the
+connection's own setting and guarded by forced row security (`migrations`), so no query names a user and none forgets.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+NAMES = {
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+}
+metadata = MetaData(naming_convention=NAMES)
+
+CONSISTENT_BAR = (
+    "isfinite(ts) and open > 0 and low > 0 and low <= least(open, close) and high >= greatest(open, close)"
+    " and high < 'Infinity' and volume >= 0 and volume < 'Infinity' and adj_close > 0 and adj_close < 'Infinity'"
+)
+CURRENT_USER = text("current_setting('app.user_id')")
+
+
+def _owner() -> Column[str]:
+    return Column("user_id", Text, nullable=False, server_default=CURRENT_USER)
+
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("symbol", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("asset_class", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("exchange", Text),
+    CheckConstraint("symbol = upper(symbol)", name="upper_case"),
+    schema="market",
+)
+
+market_data = Table(
+    "market_data",
+    metadata,
+    Column("asset_id", Integer, ForeignKey(assets.c.id), nullable=False),
+    Column("tf", SmallInteger, nullable=False, comment="minutes of a bar"),
+    Column("ts", DateTime(timezone=True), nullable=False, comment="start of the bar"),
+    Column("open", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("close", Double, nullable=False),
+    Column("volume", Double, nullable=False),
+    Column("adj_close", Double, comment="adjusted by the source for splits and dividends"),
+    PrimaryKeyConstraint("asset_id", "tf", "ts"),
+    CheckConstraint(CONSISTENT_BAR, name="consistent"),
+    schema="market",
+)
+
+trading_strategies = Table(
+    "trading_strategies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("strategy_type", Text, nullable=False),
+    Column("parameters_schema", JSONB, nullable=False),
+    Column("default_parameters", JSONB, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    schema="app",
+)
+
+backtest_runs = Table(
+    "backtest_runs",
+    metadata,
+    Column("id", Text, nullable=False),
+    _owner(),
+    Column("kind", Text, nullable=False, server_default=text("'backtest'")),
+    Column("strategy_id", Text, ForeignKey(trading_strategies.c.id), nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("timeframe", Text, nullable=False),
+    Column("start_date", Date, nullable=False),
+    Column("end_date", Date, nullable=False),
+    Column("initial_capital", Double, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("costs", JSONB, nullable=False),
+    Column("fill", Text, nullable=False),
+    Column("adjustment", Text),
+    Column("request", JSONB, nullable=False, comment="the request with every default filled in"),
+    Column("status", Text, nullable=False),
+    Column("error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("completed_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("user_id", "id"),
+    CheckConstraint("status in ('pending', 'running', 'completed', 'failed')", name="status"),
+    CheckConstraint("(status = 'failed') = (error is not null)", name="reason_of_failure"),
+    CheckConstraint("(status in ('completed', 'failed')) = (completed_at is not null)", name="end_of_run"),
+    Index(None, "user_id", "created_at"),
+    schema="app",
+)
+
+
+def _of_run() -> ForeignKeyConstraint:
+    """Refer to a run of the same user: foreign keys are checked without row security."""
+    return ForeignKeyConstraint(
+        ["user_id", "run_id"], [backtest_runs.c.user_id, backtest_runs.c.id], ondelete="CASCADE"
+    )
+
+
+backtest_results = Table(
+    "backtest_results",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    _owner(),
+    Column("final_capital", Double, nullable=False),
+    Column("total_return", Double, nullable=False),
+    Column("sharpe_ratio", Double),
+    Column("max_drawdown", Double),
+    Column("win_rate", Double),
+    Column("total_trades", BigInteger, nullable=False),
+    Column("winning_trades", BigInteger, nullable=False),
+    Column("losing_trades", BigInteger, nullable=False),
+    Column("avg_win", Double),
+    Column("avg_loss", Double),
+    Column("profit_factor", Double),
+    Column("metrics", JSONB, nullable=False),
+    Column("undefined", JSONB, nullable=False, comment="the reason of each metric that is null"),
+    Column("flags", JSONB, nullable=False),
+    Column("counters", JSONB, nullable=False),
+    Column("contract_version", Text, nullable=False),
+    Column("data_hash", Text, nullable=False),
+    Column("config_hash", Text, nullable=False),
+    Column("provenance", JSONB, nullable=False),
+    Column("equity_curve", LargeBinary, nullable=False, comment="zlib: steps of int64 ns UTC, then float64 money"),
+    PrimaryKeyConstraint("user_id", "run_id"),
+    _of_run(),
+    schema="app",
+)
+
+backtest_trades = Table(
+    "backtest_trades",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    _owner(),
+    Column("number", Integer, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("entry_date", DateTime(timezone=True), nullable=False),
+    Column("entry_price", Double, nullable=False),
+    Column("exit_date", DateTime(timezone=True)),
+    Column("exit_price", Double),
+    Column("quantity", Double, nullable=False),
+    Column("fees", Double, nullable=False),
+    Column("pnl", Double, nullable=False),
+    Column("pnl_percent", Double, nullable=False),
+    Column("exit_reason", Text),
+    PrimaryKeyConstraint("user_id", "run_id", "number"),
+    CheckConstraint("status in ('open', 'closed')", name="status"),
+    CheckConstraint("(status = 'open') = (exit_date is null)", name="open_without_exit"),
+    _of_run(),
+    schema="app",
+)

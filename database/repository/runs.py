@@ -1,0 +1,195 @@
+"""Runs with their results and trades, of the connection's user alone."""
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+from sqlalchemy.dialects.postgresql import insert
+
+from backtesting.errors import RunNotFoundError, shown
+from backtesting.types import (
+    RUN_ID_PATTERN,
+    BacktestRequest,
+    BacktestResult,
+    EquityCurve,
+    Flag,
+    Run,
+    RunStatus,
+    StrategyDescription,
+    Summary,
+    Trade,
+    TradeStatus,
+)
+from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
+from database.transactions import Transactions
+
+METRIC_COLUMNS = (
+    "final_capital",
+    "total_return",
+    "sharpe_ratio",
+    "max_drawdown",
+    "win_rate",
+    "total_trades",
+    "winning_trades",
+    "losing_trades",
+    "avg_win",
+    "avg_loss",
+    "profit_factor",
+)
+SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance")
+
+
+class SqlRunRepository:
+    """Keeps runs; fulfils `RunRepository`. A stored run never changes."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def register(self, strategies: Iterable[StrategyDescription]) -> None:
+        """Make the strategies known that runs may refer to; those no longer listed become inactive."""
+        rows = [asdict(each) | {"is_active": True} for each in strategies]
+        self._transactions.run(lambda connection: _register(connection, rows))
+
+    def add(self, run: Run, result: BacktestResult | None) -> None:
+        """Store a run with its result and trades, all or nothing; adding the same run again changes nothing."""
+        self._transactions.run(lambda connection: _add(connection, run, result))
+
+    def get(self, run_id: str) -> Run:
+        """Return the run; RunNotFoundError when this user has none of that id."""
+        of_run = backtest_results.c.run_id == backtest_runs.c.id
+        summary = (backtest_results.c[name] for name in SUMMARY_COLUMNS)
+        query = sa.select(backtest_runs, *summary).outerjoin(backtest_results, of_run)
+        query = query.where(backtest_runs.c.id == _checked(run_id))
+        row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise _not_found(run_id)
+        return _run(row)
+
+    def trades(self, run_id: str, offset: int, limit: int) -> Sequence[Trade]:
+        """Return at most `limit` trades of a stored run, oldest first, from number `offset`."""
+        table = backtest_trades.c
+        query = sa.select(backtest_trades).where(table.run_id == _checked(run_id), table.number >= offset)
+        query = query.order_by(table.number).limit(limit)
+        return [_trade(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
+
+    def equity(self, run_id: str) -> EquityCurve:
+        """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
+        query = sa.select(backtest_results.c.equity_curve).where(backtest_results.c.run_id == _checked(run_id))
+        packed = self._transactions.run(lambda connection: connection.scalar(query))
+        if packed is None:
+            raise _not_found(run_id)
+        return unpack(packed)
+
+
+def pack(curve: EquityCurve) -> bytes:
+    """Compress a curve exactly: the steps of its stamps, then its values, little-endian."""
+    steps = np.diff(curve.time, prepend=0).astype("<i8")
+    return zlib.compress(steps.tobytes() + curve.value.astype("<f8").tobytes(), 1)
+
+
+def unpack(packed: bytes) -> EquityCurve:
+    """Return the curve that was packed."""
+    numbers = np.frombuffer(zlib.decompress(packed), np.int64)
+    half = len(numbers) // 2
+    return EquityCurve(np.cumsum(numbers[:half]), numbers[half:].view(np.float64))
+
+
+def _checked(run_id: str) -> str:
+    if not re.fullmatch(RUN_ID_PATTERN, run_id):
+        raise RunNotFoundError(
+            f"backtest_id: {shown(run_id)} is no id; run_backtest returns ids of the form bt- and 12 hex digits",
+            field="backtest_id",
+        )
+    return run_id
+
+
+def _not_found(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(
+        f"backtest_id: no stored run {run_id}; take an id that run_backtest returned", field="backtest_id"
+    )
+
+
+def _register(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    new = insert(trading_strategies).values(rows)
+    changes = {name: new.excluded[name] for name in rows[0] if name != "id"}
+    differs = sa.or_(*(trading_strategies.c[name].is_distinct_from(value) for name, value in changes.items()))
+    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changes, where=differs))
+    gone = trading_strategies.c.id.not_in([row["id"] for row in rows]) & trading_strategies.c.is_active
+    connection.execute(sa.update(trading_strategies).where(gone).values(is_active=False))
+
+
+def _add(connection: Connection, run: Run, result: BacktestResult | None) -> None:
+    new = insert(backtest_runs).values(_run_row(run)).on_conflict_do_nothing().returning(backtest_runs.c.id)
+    is_stored_already = connection.scalar(new) is None
+    if is_stored_already or result is None:
+        return
+    connection.execute(insert(backtest_results).values(_result_row(run.id, result)))
+    if len(result.trades):
+        connection.execute(insert(backtest_trades), [_trade_row(run.id, trade) for trade in result.trades])
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    request = run.request.model_dump(mode="json")
+    return {
+        "id": run.id,
+        "strategy_id": run.request.strategy_id,
+        "asset": run.request.asset_symbol,
+        "timeframe": run.request.timeframe.value,
+        "start_date": run.request.start_date,
+        "end_date": run.request.end_date,
+        "initial_capital": run.request.initial_capital,
+        "parameters": request["parameters"],
+        "costs": request["costs"],
+        "fill": run.request.fill,
+        "adjustment": run.request.adjustment,
+        "request": request,
+        "status": run.status.value,
+        "error": run.error,
+        "created_at": run.created_at,
+        "completed_at": run.completed_at,
+    }
+
+
+def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
+    summary = result.summary
+    return {
+        "run_id": run_id,
+        **{name: summary.metrics[name] for name in METRIC_COLUMNS},
+        "metrics": dict(summary.metrics),
+        "undefined": dict(summary.undefined),
+        "flags": [asdict(flag) for flag in summary.flags],
+        "counters": dict(summary.counters),
+        "provenance": dict(summary.provenance),
+        **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
+        "equity_curve": pack(result.equity),
+    }
+
+
+def _trade_row(run_id: str, trade: Trade) -> dict[str, Any]:
+    return asdict(trade) | {"run_id": run_id, "status": trade.status.value}
+
+
+def _run(row: Row[Any]) -> Run:
+    summary = None
+    if row.metrics is not None:
+        flags = tuple(Flag(**flag) for flag in row.flags)
+        summary = Summary(row.metrics, row.undefined, flags, row.counters, row.provenance)
+    return Run(
+        id=row.id,
+        status=RunStatus(row.status),
+        request=BacktestRequest.model_validate(row.request),
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        summary=summary,
+        error=row.error,
+    )
+
+
+def _trade(row: Row[Any]) -> Trade:
+    values = {name: value for name, value in row._mapping.items() if name not in ("run_id", "user_id")}  # noqa: SLF001 - SQLAlchemy's documented name
+    return Trade(**values | {"status": TradeStatus(row.status)})

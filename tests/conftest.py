@@ -1,0 +1,46 @@
+"""What the tests share."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from backtesting.data_import import DataImporter
+from backtesting.data_sources import SAMPLES
+from database.embedded.server import EmbeddedPostgres
+from tests.fixtures.postgres import Database, copy_of, migrated, reachable_folder
+
+SETTINGS = ("DATABASE_", "BACKTEST_", "PG")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(SETTINGS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[EmbeddedPostgres]:
+    with reachable_folder() as folder:
+        server = EmbeddedPostgres(folder / "home")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            Database(server, "postgres").execute(f"alter system set {setting} = off")
+        Database(server, "postgres").execute("select pg_reload_conf()")
+        yield server
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def template(embedded: EmbeddedPostgres) -> Database:
+    database = migrated(embedded)
+    stores = database.stores()
+    DataImporter(stores.importing).load(SAMPLES)
+    stores.close()
+    return database
+
+
+@pytest.fixture
+def database(template: Database) -> Database:
+    """A database with our schema and the sample bars, this test's alone."""
+    return copy_of(template)
