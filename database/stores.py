@@ -63,6 +63,10 @@ class Stores:
         """Close every connection and leave the server."""
         for pool in self._pools.values():
             pool.close()
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave the server at once, waiting for nobody."""
         self._server.close()
 
 

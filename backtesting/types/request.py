@@ -1,0 +1,99 @@
+"""What may be asked for: validated once, refused with the field and the remedy."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from backtesting.types.market import Timeframe
+
+Fill = Literal["next_open", "next_close", "same_close"]
+
+
+Adjustment = Literal["adjusted", "raw"]
+
+
+class Input(BaseModel):
+    """Base of what comes in: frozen, typed strictly, unknown fields refused, no NaN and no infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Rate = Annotated[float, Field(ge=0, lt=0.5)]
+
+
+class Costs(Input):
+    """Costs of every fill, entry and exit, as fractions of the notional (contract C1)."""
+
+    commission: Rate
+    slippage: Rate
+
+
+COST_PRESETS: Mapping[str, Costs] = {
+    "us_equity": Costs(commission=0.0001, slippage=0.0002),
+    "crypto": Costs(commission=0.001, slippage=0.0005),
+    "fx": Costs(commission=0.0, slippage=0.0001),
+    "zero": Costs(commission=0.0, slippage=0.0),
+}
+
+
+CostPreset = Literal["us_equity", "crypto", "fx", "zero"]
+
+
+def _kind_of_costs(given: object) -> str:
+    return "preset" if isinstance(given, str) else "rates"
+
+
+CostChoice = Annotated[
+    Annotated[CostPreset, Tag("preset")] | Annotated[Costs, Tag("rates")], Discriminator(_kind_of_costs)
+]
+
+
+StrategyId = Annotated[str, Field(min_length=1, max_length=64, description="A strategy id from list_strategies")]
+
+
+AssetSymbol = Annotated[
+    str, Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", description="A stored symbol, e.g. IBM")
+]
+
+
+Day = Annotated[date, Field(strict=False, description="ISO day, inclusive, e.g. 2005-01-03")]
+
+
+Capital = Annotated[
+    float,
+    Field(strict=True, gt=0, le=1e12, allow_inf_nan=False, description="Cash at the start, in the asset's currency"),
+]
+
+
+RiskFree = Annotated[float, Field(strict=True, gt=-1, lt=1, description="Risk-free return a year, as a fraction")]
+
+
+Parameters = Annotated[
+    dict[str, Any],
+    Field(description="The strategy's own parameters, plus position_size in (0, 1] (default 1); {} takes the defaults"),
+]
+
+
+class BacktestRequest(Input):
+    """All that is needed to repeat a run; None where the asset decides (see `BacktestEngine`)."""
+
+    strategy_id: StrategyId
+    asset_symbol: AssetSymbol
+    start_date: Day
+    end_date: Day
+    initial_capital: Capital
+    parameters: Parameters
+    timeframe: Annotated[Timeframe, Field(strict=False)] = Timeframe.D1
+    fill: Fill = "next_open"
+    costs: CostChoice | None = None
+    adjustment: Adjustment | None = None
+    risk_free: RiskFree = 0.0
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _start_comes_first(self) -> Self:
+        if self.start_date > self.end_date:
+            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}: swap them")
+        return self

@@ -1,0 +1,84 @@
+"""The outcome of a request, and the record that keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from backtesting.types.market import Floats, Integers
+from backtesting.types.request import BacktestRequest
+from backtesting.types.trading import Trades
+
+MetricValue = float | int | None
+
+
+RUN_ID_PATTERN = r"^bt-[0-9a-f]{12}$"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One thing the reader should know before believing the result: a code of the contract and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EquityCurve:
+    """Equity at each close of the period: int64 nanoseconds UTC and float64 money, shape (n,)."""
+
+    time: Integers
+    value: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is said of a run without its trades and its curve.
+
+    `metrics` holds every metric of `METRICS`; where one is None, `undefined` has the reason. `counters` and
+    `provenance` are those of contract P4 and P1.
+    """
+
+    metrics: Mapping[str, MetricValue]
+    undefined: Mapping[str, str]
+    flags: tuple[Flag, ...]
+    counters: Mapping[str, int]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BacktestResult:
+    """The whole outcome of one evaluated request."""
+
+    summary: Summary
+    trades: Trades
+    equity: EquityCurve
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; a finished run never changes."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The record of one request: completed with a summary, or failed with the reason."""
+
+    id: str
+    status: RunStatus
+    request: BacktestRequest
+    created_at: datetime
+    completed_at: datetime | None = None
+    summary: Summary | None = None
+    error: str | None = None
+
+    @staticmethod
+    def new_id() -> str:
+        """Return a fresh id: `bt-` and 12 hexadecimal digits."""
+        return f"bt-{uuid4().hex[:12]}"
