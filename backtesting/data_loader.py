@@ -76,21 +76,24 @@ def _complaints(bars: Bars) -> list[tuple[str, Booleans]]:
         ("not in order of time or repeated", repeated),
         ("not finite", ~finite),
         ("not above zero", (prices.min(axis=0) <= 0) | (adjusted <= 0)),
+        ("of negative volume", bars.volume < 0),
         ("inconsistent, high below open or close", bars.high < top * (1 - OHLC_TOLERANCE)),
         ("inconsistent, low above open or close", bars.low > bottom * (1 + OHLC_TOLERANCE)),
     ]
 
 
 def _priced(bars: Bars, period: int, request: BacktestRequest) -> LoadedBars:
-    """Adjust the prices unless raw ones are asked for or no adjustment is stored (T7)."""
-    stored = bars.adj_close is not None and bool(np.isfinite(bars.adj_close).all())
-    if request.adjustment == "adjusted" and not stored:
+    """Adjust the prices unless raw ones are asked for or no adjustment is stored (T7).
+
+    Where only some bars have one, neither kind of price can be meant, so raw ones have to be asked for.
+    """
+    if request.adjustment == "raw" or (request.adjustment is None and bars.adj_close is None):
+        return LoadedBars(bars, period, "raw")
+    if bars.adj_close is None or np.isnan(bars.adj_close).any():
         raise BadBarsError(
             f"adjustment: {request.asset_symbol} has bars without adj_close; ask for adjustment='raw'",
             field="adjustment",
         )
-    if request.adjustment == "raw" or not stored:
-        return LoadedBars(bars, period, "raw")
     return LoadedBars(bars.adjusted(), period, "adjusted")
 
 

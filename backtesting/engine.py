@@ -1,0 +1,108 @@
+"""Runs one backtest, from the request to the stored result.
+
+1. The registry makes the strategy from its id and parameters (`strategy.py`).
+2. What the request leaves open is decided by the asset (`BacktestEngine.plan`).
+3. The bars of the period and of the warm-up are loaded, checked and adjusted (`data_loader.py`).
+4. The strategy decides at every close (`strategies/`).
+5. The first deciding bar is the last one before the period, or the first with every indicator defined (W2).
+6. The decisions are traded, buy and hold beside them (`simulation.py`).
+7. The outcome is measured (`metrics/`), flagged (`flags.py`) and given its provenance (`provenance.py`).
+8. Run, result and trades are stored together (`RunRepository`).
+
+Steps 4 to 7 are `evaluation.evaluate`, a function of its arguments alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from backtesting.data_loader import load_bars, require_period
+from backtesting.errors import BacktestError
+from backtesting.evaluation import Plan, evaluate, priced
+from backtesting.ports import BarSource, RunRepository
+from backtesting.strategy import StrategyRegistry
+from backtesting.types import (
+    COST_PRESETS,
+    AssetClass,
+    BacktestRequest,
+    BacktestResult,
+    CostPreset,
+    Costs,
+    Run,
+    RunStatus,
+)
+
+PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto", AssetClass.FX: "fx"}
+
+
+def utc_now() -> datetime:
+    """Return the current instant."""
+    return datetime.now(UTC)
+
+
+class BacktestEngine:
+    """The use case: a request goes in, a stored run comes out. Safe to share between threads."""
+
+    def __init__(
+        self,
+        registry: StrategyRegistry,
+        bars: BarSource,
+        runs: RunRepository,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._registry = registry
+        self._bars = bars
+        self._runs = runs
+        self._now = now
+
+    def run(self, request: BacktestRequest) -> Run:
+        """Run and store the backtest.
+
+        A request that cannot be meant is refused and leaves nothing. What fails later is stored as a failed run, and
+        the error carries its `run_id`.
+        """
+        plan = self.plan(request)
+        run = Run(Run.new_id(), RunStatus.RUNNING, plan.request, created_at=self._now())
+        try:
+            plan, result = self._evaluate(plan)
+        except Exception as error:
+            self._store_failure(run, error)
+            raise
+        completed = replace(
+            run, status=RunStatus.COMPLETED, request=plan.request, completed_at=self._now(), summary=result.summary
+        )
+        self._runs.add(completed, result)
+        return completed
+
+    def plan(self, request: BacktestRequest) -> Plan:
+        """Make the strategy, find the asset and its stored period, and fill in what the request left open."""
+        strategy, position_size = self._registry.configure(request.strategy_id, request.parameters)
+        asset = self._bars.asset(request.asset_symbol)
+        costs = request.costs or PRESET_OF_CLASS.get(asset.asset_class, "us_equity")
+        complete = request.model_copy(
+            update={
+                "asset_symbol": asset.symbol,
+                "parameters": {**strategy.model_dump(), "position_size": position_size},
+                "costs": costs,
+            }
+        )
+        require_period(self._bars, complete)
+        return Plan(
+            request=complete,
+            strategy=strategy,
+            position_size=position_size,
+            asset=asset,
+            costs=costs if isinstance(costs, Costs) else COST_PRESETS[costs],
+            costs_assumed=request.costs is None and asset.asset_class is AssetClass.UNKNOWN,
+        )
+
+    def _evaluate(self, plan: Plan) -> tuple[Plan, BacktestResult]:
+        loaded = load_bars(self._bars, plan.request, plan.history)
+        plan = priced(plan, loaded)
+        return plan, evaluate(plan, loaded)
+
+    def _store_failure(self, run: Run, error: Exception) -> None:
+        reason = str(error) if isinstance(error, BacktestError) else "internal error"
+        self._runs.add(replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=reason), None)
+        if isinstance(error, BacktestError):
+            error.run_id = run.id

@@ -1,0 +1,103 @@
+"""What the reader should know before believing a result: the contract's flags, each with its sentence."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from backtesting.types import (
+    Asset,
+    BacktestRequest,
+    Bars,
+    Costs,
+    Flag,
+    Integers,
+    MetricValue,
+    Trades,
+    instant,
+)
+
+SPLIT_RATIOS = np.array([2.0, 3.0, 4.0, 5.0, 10.0, 20.0])
+SPLIT_TOLERANCE = 0.03
+FEW_TRADES, FEW_SESSIONS = 30, 60
+TOO_GOOD: Mapping[str, float] = {"sharpe_ratio": 4.0, "profit_factor": 5.0, "cagr": 3.0}
+LARGE_OPEN_SHARE = 0.25
+NAMED_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """Everything a flag can be read from."""
+
+    request: BacktestRequest
+    asset: Asset
+    costs: Costs
+    costs_assumed: bool
+    calendar_assumed: bool
+    missing_history: int
+    first_tradable: datetime
+    bars: Bars
+    trades: Trades
+    counters: Mapping[str, int]
+    metrics: Mapping[str, MetricValue]
+    sessions: int
+
+
+def flags_of(found: Findings) -> tuple[Flag, ...]:
+    """Return every flag that applies, the gravest kinds first."""
+    return tuple(flag for rule in (_prices, _assumptions, _evidence) for flag in rule(found))
+
+
+def suspected_splits(bars: Bars) -> Integers:
+    """Return the numbers of the bars that open near a split ratio of the close before (T7)."""
+    ratio = bars.close[:-1] / bars.open[1:]
+    size = np.maximum(ratio, 1 / ratio)
+    near = np.abs(size[:, None] / SPLIT_RATIOS - 1) <= SPLIT_TOLERANCE
+    return np.flatnonzero(near.any(axis=1)) + 1
+
+
+def _prices(found: Findings) -> Iterator[Flag]:
+    if found.request.adjustment == "raw" and len(splits := suspected_splits(found.bars)):
+        days = ", ".join(f"{instant(found.bars.time[bar]):%Y-%m-%d}" for bar in splits[:NAMED_DAYS])
+        yield Flag(
+            "unadjusted_split_suspected",
+            f"raw prices jump by a split ratio on {days}: profit and loss around it is not real; "
+            "use adjustment='adjusted' where stored",
+        )
+    if found.request.fill == "same_close":
+        yield Flag("optimistic_fill", "orders fill at the very close that decided them, which nobody can trade")
+    if idle := found.counters["zero_volume_fills"]:
+        yield Flag("zero_volume_fills", f"{idle} fills fall on bars without volume")
+
+
+def _assumptions(found: Findings) -> Iterator[Flag]:
+    if found.costs.commission == found.costs.slippage == 0:
+        yield Flag("zero_costs", "no commission and no slippage are charged: real trading costs money")
+    elif found.costs_assumed:
+        yield Flag("costs_assumed", f"the class of {found.asset.symbol} is unknown; costs of US equities are assumed")
+    if found.request.costs == "fx":
+        yield Flag("swaps_not_modelled", "overnight swap rates are not charged")
+    if found.calendar_assumed:
+        yield Flag("calendar_assumed", f"the calendar of {found.asset.symbol} is inferred from the days of its bars")
+    if found.missing_history > 0:
+        yield Flag(
+            "warmup_short",
+            f"{found.missing_history} bars of warm-up before {found.request.start_date} are not stored; "
+            f"the first possible fill is on {found.first_tradable:%Y-%m-%d}, for the benchmark too",
+        )
+
+
+def _evidence(found: Findings) -> Iterator[Flag]:
+    metrics = found.metrics
+    if (closed := metrics["total_trades"] or 0) < FEW_TRADES:
+        yield Flag("few_trades", f"{closed} closed trades say little; {FEW_TRADES} are a usual minimum")
+    if found.sessions < FEW_SESSIONS:
+        yield Flag("few_sessions", f"{found.sessions} sessions are too few for a ratio to mean much")
+    for key, bound in TOO_GOOD.items():
+        if (value := metrics[key]) is not None and value > bound:
+            yield Flag("too_good", f"{key} {value:.2f} is above {bound:g}: look for look-ahead or bad prices")
+    trades = found.trades
+    open_profit = float(trades.pnl[trades.is_open].sum())
+    if open_profit > LARGE_OPEN_SHARE * float(trades.pnl[trades.pnl > 0].sum()):
+        yield Flag("open_profit", f"{open_profit:,.2f} of the profit is in a position still open at the end")

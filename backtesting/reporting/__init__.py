@@ -1,0 +1,1 @@
+"""How a result is told: a run goes in, text comes out."""

@@ -1,0 +1,134 @@
+"""A run in plain text, for a terminal and for a chat: rounded, short, complete enough to stand alone."""
+
+from collections.abc import Iterable, Sequence
+
+from backtesting.metrics import METRICS
+from backtesting.types import Costs, MetricValue, Run, StrategyDescription, Summary, Trade
+
+UNITS = {metric.key: metric.unit for metric in METRICS}
+BESIDE_BENCHMARK = (
+    ("total return", "total_return", "benchmark_return"),
+    ("Sharpe ratio", "sharpe_ratio", "benchmark_sharpe"),
+    ("max drawdown", "max_drawdown", "benchmark_max_drawdown"),
+)
+TRADING = """\
+a year: return {annual_return}, volatility {annual_volatility}; Sortino {sortino_ratio}, Calmar {calmar_ratio}
+trades: {total_trades} closed, {open_trades} open; won {win_rate}, profit factor {profit_factor}
+average win {avg_win}, average loss {avg_loss}; in the market {exposure_time} of bars
+costs: fees {fees_paid}, slippage {slippage_paid}, together {cost_drag} of return
+probability that the true Sharpe ratio is above 0: {psr}, before counting what else was tried""".splitlines()
+FILLS = {
+    "next_open": "decided at a close, filled at the next open",
+    "next_close": "decided at a close, filled at the next close",
+    "same_close": "decided and filled at the same close",
+}
+
+
+def report(run: Run) -> str:
+    """Return the whole run: what was tested, how it did beside buy and hold, and what speaks against believing it."""
+    if run.summary is None:
+        return f"{headline(run)}\nReason: {run.error}"
+    told = [*_comparison(run, run.summary), *_trading(run.summary), *_doubts(run.summary)]
+    return "\n".join([headline(run), terms(run), "", *told])
+
+
+def headline(run: Run) -> str:
+    """Return the run's id, state, strategy, asset and period on one line."""
+    request = run.request
+    own = {name: value for name, value in request.parameters.items() if name != "position_size"}
+    parameters = ", ".join(f"{name}={value}" for name, value in own.items())
+    return (
+        f"{run.id} {run.status}: {request.strategy_id}({parameters}) on {request.asset_symbol} "
+        f"{request.timeframe}, {request.start_date} to {request.end_date}"
+    )
+
+
+def terms(run: Run) -> str:
+    """Return how orders were sized, filled and charged, on which prices, and what idle cash earned (C4, C5)."""
+    costs = Costs.model_validate(run.summary.provenance["costs"]) if run.summary else None
+    charged = f"; commission {costs.commission:.4%}, slippage {costs.slippage:.4%} per fill" if costs else ""
+    size = 100 * run.request.parameters["position_size"]
+    traded = f"{size:g}% of equity per entry, {FILLS[run.request.fill]}{charged}"
+    return f"{traded}; {run.request.adjustment} prices; cash earns nothing"
+
+
+def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
+    """Return a metric rounded for reading (N4), or why there is none."""
+    if number is None:
+        return f"none ({reason})"
+    match UNITS[key]:
+        case "fraction":
+            return f"{number:.2%}"
+        case "money":
+            return f"{number:,.2f}"
+        case "count":
+            return f"{number}"
+        case "days" | "bars" | "sessions":
+            return f"{number:,.1f} {UNITS[key]}"
+    return f"{number:.4f}"
+
+
+def metric_lines(metrics: dict[str, MetricValue], undefined: dict[str, str]) -> str:
+    """Return the metrics as a list of `name value` pairs, one a line."""
+    return "\n".join(f"{key} {value(key, number, undefined.get(key, ''))}" for key, number in metrics.items())
+
+
+def trade_lines(trades: Iterable[Trade]) -> list[str]:
+    """Return one line a trade: days, prices, quantity, profit after costs."""
+    return [_trade_line(trade) for trade in trades]
+
+
+def strategy_lines(strategies: Iterable[StrategyDescription]) -> str:
+    """Return each strategy with its parameters: default and range."""
+    lines = [f"{each.id} ({each.strategy_type}): {each.description}{_parameter_lines(each)}" for each in strategies]
+    return "\n".join([*lines, "Every strategy takes position_size too: the fraction of equity per entry, in (0, 1]."])
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows with the first column left and the others right aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+
+
+def _comparison(run: Run, summary: Summary) -> list[str]:
+    told = _told(summary)
+    held = run.request.initial_capital * (1 + (summary.metrics["benchmark_return"] or 0.0))
+    rows = [("", "strategy", "buy and hold"), ("final capital", told["final_capital"], f"{held:,.2f}")]
+    rows += [(label, told[own], told[benchmark]) for label, own, benchmark in BESIDE_BENCHMARK]
+    return [*table(rows), f"buy and hold with the same time in the market: {told['exposure_matched_return']}"]
+
+
+def _trading(summary: Summary) -> list[str]:
+    return [line.format_map(_told(summary)) for line in TRADING]
+
+
+def _told(summary: Summary) -> dict[str, str]:
+    """Return every metric as text."""
+    return {key: value(key, number, summary.undefined.get(key, "")) for key, number in summary.metrics.items()}
+
+
+def _doubts(summary: Summary) -> list[str]:
+    if not summary.flags:
+        return []
+    return ["", "Before you believe it:", *(f"- {flag.code}: {flag.message}" for flag in summary.flags)]
+
+
+def _trade_line(trade: Trade) -> str:
+    left = f"{trade.exit_date:%Y-%m-%d} at {trade.exit_price:.4f}" if trade.exit_date else "still open"
+    return (
+        f"#{trade.number} {trade.direction} {trade.quantity:.4f}: {trade.entry_date:%Y-%m-%d} at "
+        f"{trade.entry_price:.4f} -> {left}; {trade.pnl:+,.2f} ({trade.pnl_percent:+.2f} %)"
+    )
+
+
+def _parameter_lines(strategy: StrategyDescription) -> str:
+    properties = strategy.parameters_schema.get("properties", {})
+    return "".join(
+        f"\n  {name}={rule['default']} ({rule['minimum']} to {rule['maximum']}): {rule['description']}"
+        for name, rule in properties.items()
+    )

@@ -1,0 +1,243 @@
+"""The only module that knows vectorbt: its compiled simulation and accounting, every option passed explicitly.
+
+The Rust kernels work on NumPy arrays alone, but those that return records look their dtypes up in two modules of
+vectorbt at every call, and importing vectorbt for that costs seconds and 300 MB. Where the installed kernels are the
+release whose record layout is written down below, these two modules are provided in its place; a test compares the
+layout with vectorbt's own and the results with `Portfolio.from_signals`. Any other release imports the real vectorbt,
+and without Rust kernels vectorbt's Numba ones do the work: slower to start, equal bit for bit.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from threading import Lock
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from backtesting.errors import SimulationError
+from backtesting.types import Booleans, Floats
+
+KNOWN_LAYOUT = "1.2.0"
+RECORD_FIELDS = {
+    "vectorbt.portfolio.enums": {
+        "order_dt": "id col idx size* price* fees* side",
+        "trade_dt": "id col size* entry_idx entry_price* entry_fees* exit_idx exit_price* exit_fees*"
+        " pnl* return* direction status parent_id",
+        "log_dt": "id group col idx cash* position* debt* free_cash* val_price* value* req_size* req_price*"
+        " req_size_type req_direction req_fees* req_fixed_fees* req_slippage* req_min_size* req_max_size*"
+        " req_size_granularity* req_reject_prob* req_lock_cash! req_allow_partial! req_raise_reject! req_log!"
+        " new_cash* new_position* new_debt* new_free_cash* new_val_price* new_value* res_size* res_price* res_fees*"
+        " res_side res_status res_status_info order_id",
+    },
+    "vectorbt.generic.enums": {
+        "drawdown_dt": "id col peak_idx start_idx valley_idx end_idx peak_val* valley_val* end_val* status",
+        "range_dt": "id col start_idx end_idx status",
+    },
+}
+PERCENT_OF_EQUITY, EXIT_WINS, BUY = 2, 2, 0
+ALL_DIRECTIONS, REVERSE_REDUCE, STOP_FROM_CLOSE, STOP_OVERRIDE = 2, 4, 3, 1
+SMALLEST_ORDER = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """What is simulated side by side: booleans (n, k) in C order; fractions of equity and of notional, (k,)."""
+
+    entries: Booleans
+    exits: Booleans
+    size: Floats
+    fees: Floats
+    slippage: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Account:
+    """What the orders did, for n bars and k columns: records of vectorbt, and (n, k) arrays at each close."""
+
+    orders: Any
+    trades: Any
+    units: Floats
+    equity: Floats
+
+
+class Kernels(Protocol):
+    """One implementation of vectorbt's simulation."""
+
+    name: str
+
+    def simulate(self, target_shape: tuple[int, int], options: Mapping[str, Any]) -> Any:
+        """Return the order records of `simulate_from_signals`."""
+        ...
+
+    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> Account:
+        """Return holdings, equity and trades that follow from the order records; `marks` are closes, (n, k)."""
+        ...
+
+
+class RustKernels:
+    """vectorbt's Rust kernels, called directly."""
+
+    name = "vectorbt-rust"
+
+    def __init__(self) -> None:
+        import vectorbt_rust.portfolio  # noqa: PLC0415 - needed by the first run, not by the server's start
+        import vectorbt_rust.records  # noqa: PLC0415
+
+        self._portfolio, self._records = vectorbt_rust.portfolio, vectorbt_rust.records
+        provide_record_types()
+
+    def simulate(self, target_shape: tuple[int, int], options: Mapping[str, Any]) -> Any:
+        """Return the order records of `simulate_from_signals`."""
+        orders, _ = self._portfolio.simulate_from_signals_rs(target_shape, **options)
+        return orders
+
+    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> Account:
+        """Return holdings, equity and trades that follow from the order records."""
+        kernel, shape = self._portfolio, marks.shape
+        columns = self._records.col_map_rs(orders["col"], shape[1])
+        units = kernel.assets_rs(kernel.asset_flow_rs(orders, *columns, shape, ALL_DIRECTIONS))
+        cash = kernel.cash_rs(kernel.cash_flow_rs(orders, *columns, shape, False), init_cash)  # noqa: FBT003 - all cash
+        trades = kernel.get_exit_trades_rs(orders, marks, *columns)
+        return Account(orders, trades, units, kernel.value_rs(cash, kernel.asset_value_rs(marks, units)))
+
+
+class NumbaKernels:
+    """vectorbt's Numba kernels through its own dispatch, for platforms without the Rust wheel."""
+
+    name = "vectorbt-numba"
+
+    def __init__(self) -> None:
+        from vectorbt.portfolio import dispatch as portfolio  # noqa: PLC0415 - seconds to import
+        from vectorbt.records import dispatch as records  # noqa: PLC0415
+
+        self._portfolio, self._records = portfolio, records
+
+    def simulate(self, target_shape: tuple[int, int], options: Mapping[str, Any]) -> Any:
+        """Return the order records of `simulate_from_signals`."""
+        orders, _ = self._portfolio.simulate_from_signals(target_shape, **options, engine="numba")
+        return orders
+
+    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> Account:
+        """Return holdings, equity and trades that follow from the order records."""
+        kernel, shape, engine = self._portfolio, marks.shape, {"engine": "numba"}
+        columns = self._records.col_map(orders["col"], shape[1], **engine)
+        units = kernel.assets(kernel.asset_flow(shape, orders, columns, ALL_DIRECTIONS, **engine), **engine)
+        cash = kernel.cash(kernel.cash_flow(shape, orders, columns, free=False, **engine), init_cash, **engine)
+        trades = kernel.get_exit_trades(orders, marks, columns, **engine)
+        equity = kernel.value(cash, kernel.asset_value(marks, units, **engine), **engine)
+        return Account(orders, trades, units, equity)
+
+
+def trade_long(columns: Columns, price: Floats, close: Floats, init_cash: float) -> Account:
+    """Fill each signal at the price of the bar it stands in, long only, sized as a fraction of the equity when flat.
+
+    `price` (of fills) and `close` (of marks): (n,). An exit beats an entry of the same bar (O5), an entry while holding
+    is ignored (O6), costs are inside the budget (Q1). SimulationError when the kernel stops.
+    """
+    n, k = columns.entries.shape
+    cash = np.full(k, float(init_cash))
+    options = _options(n, k) | {
+        "init_cash": cash,
+        "entries": columns.entries,
+        "exits": columns.exits,
+        "price": price[:, None],
+        "close": close[:, None],
+        "size": columns.size,
+        "fees": columns.fees,
+        "slippage": columns.slippage,
+    }
+    kernels = load_kernels()
+    try:
+        orders = kernels.simulate((n, k), options)
+        return kernels.account(orders, np.repeat(close[:, None], k, axis=1), cash)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # raised by Rust, derives from BaseException alone
+            raise
+        raise SimulationError("the simulation kernel stopped at an internal error; the run was given up") from error
+
+
+@cache
+def load_kernels() -> Kernels:
+    """Return the fastest kernels installed; the first call imports them."""
+    with _loading:
+        try:
+            return RustKernels()
+        except ImportError:
+            return NumbaKernels()
+
+
+@cache
+def engine_versions() -> Mapping[str, str]:
+    """Return the versions of the engine's packages in use."""
+    used = ("vectorbt", "vectorbt-rust") if load_kernels().name == RustKernels.name else ("vectorbt", "numba")
+    return {package: version(package) for package in used}
+
+
+def provide_record_types() -> None:
+    """Let the Rust kernels find their record dtypes, without vectorbt itself where its layout is the known one."""
+    if "vectorbt" in sys.modules or version("vectorbt-rust") != KNOWN_LAYOUT:
+        import vectorbt.portfolio.enums  # noqa: F401, PLC0415 - the slow, always right way
+
+        return
+    for package in ("vectorbt", "vectorbt.portfolio", "vectorbt.generic"):
+        sys.modules[package] = ModuleType(package)
+        sys.modules[package].__path__ = []
+    for name, records in RECORD_FIELDS.items():
+        sys.modules[name] = module = ModuleType(name)
+        vars(module).update({record: record_dtype(fields) for record, fields in records.items()})
+    vars(sys.modules["vectorbt.portfolio.enums"])["RejectedOrderError"] = type("RejectedOrderError", (Exception,), {})
+
+
+def record_dtype(fields: str) -> np.dtype[np.void]:
+    """Return the aligned dtype of a record: `name` is int64, `name*` float64, `name!` boolean."""
+    kinds: Mapping[str, type] = {"*": np.float64, "!": np.bool_}
+    return np.dtype([(name.rstrip("*!"), kinds.get(name[-1], np.int64)) for name in fields.split()], align=True)
+
+
+def _options(n: int, k: int) -> dict[str, Any]:
+    """Return the options that are the same in every call; scalars travel as 0-d arrays."""
+    no, yes, zero, endless, unset = (np.asarray(value) for value in (False, True, 0.0, np.inf, np.nan))
+    first = np.asarray(0)
+    return {
+        "group_lens": np.ones(k, np.int64),
+        "call_seq": np.zeros((n, k), np.int64),
+        "direction": first,
+        **dict.fromkeys(("long_entries", "long_exits", "short_entries", "short_exits"), no),
+        "size_type": np.asarray(PERCENT_OF_EQUITY),
+        "fixed_fees": zero,
+        "min_size": np.asarray(SMALLEST_ORDER),
+        "max_size": endless,
+        "size_granularity": unset,
+        "reject_prob": zero,
+        "lock_cash": no,
+        "allow_partial": yes,
+        "raise_reject": no,
+        "log": no,
+        "accumulate": first,
+        "upon_long_conflict": np.asarray(EXIT_WINS),
+        "upon_short_conflict": np.asarray(EXIT_WINS),
+        "upon_dir_conflict": first,
+        "upon_opposite_entry": np.asarray(REVERSE_REDUCE),
+        "val_price": endless,
+        **dict.fromkeys(("open", "high", "low", "sl_stop", "tp_stop"), unset),
+        "sl_trail": no,
+        "stop_entry_price": np.asarray(STOP_FROM_CLOSE),
+        "stop_exit_price": first,
+        "upon_stop_exit": first,
+        "upon_stop_update": np.asarray(STOP_OVERRIDE),
+        "use_stops": False,
+        "auto_call_seq": False,
+        "ffill_val_price": True,
+        "update_value": False,
+        "max_orders": None,
+        "max_logs": 0,
+        "init_temp_records": False,
+        "flex_2d": True,
+    }
+
+
+_loading = Lock()

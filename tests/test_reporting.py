@@ -1,0 +1,188 @@
+"""A run told in text, and a long curve told in few points."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backtesting.errors import NoBarsError
+from backtesting.reporting.curve import downsample
+from backtesting.reporting.text import headline, metric_lines, report, strategy_lines, table, terms, trade_lines, value
+from backtesting.strategies.sma_crossover import SmaCrossover
+from backtesting.types import Asset, AssetClass, Costs, EquityCurve, Run
+from tests.fixtures.in_memory import Desk, between
+from tests.fixtures.series import sample_bars
+
+IBM = Asset("IBM", "IBM", AssetClass.EQUITY, "USD")
+GOLDEN_COSTS = Costs(commission=0.001, slippage=0.0005)
+STAIRS = between([10, 20, 30, 40, 50, 60], [11, 21, 31, 41, 51, 61])
+
+
+def golden_run() -> Run:
+    desk = Desk(sample_bars("ibm"), IBM)
+    return desk.run("sma_crossover", parameters={"position_size": 0.95}, costs=GOLDEN_COSTS)
+
+
+def curve_of(values: list[float]) -> EquityCurve:
+    return EquityCurve(np.arange(len(values), dtype=np.int64) * 7, np.array(values, dtype=float))
+
+
+# The report
+
+
+def test_a_report_tells_the_golden_figures_rounded_beside_the_benchmark() -> None:
+    run = golden_run()
+
+    told = report(run).splitlines()
+
+    # Contract 13.4: 68080.040937, -.6206701706, -.0991911803; buy and hold 228727.849649; 36 closed, 15 won.
+    rows = [line.split() for line in told]
+    assert ["final", "capital", "68,080.04", "228,727.85"] in rows
+    assert ["total", "return", "-31.92%", "128.73%"] in rows
+    assert ["Sharpe", "ratio", "-0.0992"] in [row[:3] for row in rows]
+    assert ["max", "drawdown", "-62.07%"] in [row[:3] for row in rows]
+    assert any(line.startswith("trades: 36 closed, 1 open; won 41.67%, profit factor 0.") for line in told)
+
+
+def test_a_report_begins_with_what_was_tested_and_on_which_terms() -> None:
+    run = golden_run()
+
+    first, second = report(run).splitlines()[:2]
+
+    assert first == (
+        f"{run.id} completed: sma_crossover(fast_period=20, slow_period=50) on IBM 1d, 2000-03-01 to 2013-03-01"
+    )
+    assert second == (
+        "95% of equity per entry, decided at a close, filled at the next open; "
+        "commission 0.1000%, slippage 0.0500% per fill; adjusted prices; cash earns nothing"
+    )
+
+
+def test_a_report_ends_with_every_flag() -> None:
+    run = Desk(sample_bars("aapl")).run(costs="zero", adjustment="raw", fill="same_close")
+
+    told = report(run).partition("Before you believe it:\n")[2].splitlines()
+
+    assert run.summary is not None
+    assert told == [f"- {flag.code}: {flag.message}" for flag in run.summary.flags]
+    assert {"unadjusted_split_suspected", "zero_costs", "optimistic_fill"} <= {flag.code for flag in run.summary.flags}
+
+
+def test_without_flags_there_is_nothing_to_say_before_believing() -> None:
+    run = golden_run()
+    assert run.summary is not None
+
+    told = report(replace(run, summary=replace(run.summary, flags=())))
+
+    assert "believe it" not in told
+
+
+def test_a_metric_without_a_value_is_told_with_its_reason() -> None:
+    told = report(Desk(STAIRS).run("scripted"))
+
+    assert "won none (no_trades), profit factor none (no_trades)" in told
+    assert "nan" not in told.lower()
+    assert "inf" not in told.lower()
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [(1.0, "100%"), (0.95, "95%"), (0.07, "7%"), (0.005, "0.5%"), (0.333, "33.3%")]
+)
+def test_the_size_of_entries_is_told_unrounded(size: float, told: str) -> None:
+    assert terms(Desk(STAIRS).run(parameters={"position_size": size})).startswith(f"{told} of equity")
+
+
+def test_a_failed_run_is_told_with_its_reason() -> None:
+    desk = Desk(STAIRS)
+    with pytest.raises(NoBarsError):
+        desk.run("sma_crossover")
+
+    [(run, _)] = desk.runs.stored.values()
+
+    assert report(run) == f"{headline(run)}\nReason: {run.error}"
+    assert report(run).startswith(f"{run.id} failed: sma_crossover(")
+
+
+# Single numbers (N4), trades, strategies
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "told"),
+    [
+        ("final_capital", 1234567.891, "1,234,567.89"),
+        ("avg_loss", -0.005, "-0.01"),
+        ("sharpe_ratio", 1.23456789, "1.2346"),
+        ("max_drawdown", -0.123456, "-12.35%"),
+        ("total_trades", 36, "36"),
+        ("max_drawdown_days", 12.04, "12.0 days"),
+        ("avg_holding_bars", 3.25, "3.2 bars"),
+        ("min_track_record", 1234.56, "1,234.6 sessions"),
+        ("sqn", None, "none (why)"),
+    ],
+)
+def test_n4_money_has_2_digits_ratios_4_and_fractions_are_percent(key: str, number: float | None, told: str) -> None:
+    assert value(key, number, "why") == told
+
+
+def test_metrics_are_listed_one_a_line() -> None:
+    lines = metric_lines({"sqn": None, "total_trades": 3}, {"sqn": "no_trades"})
+
+    assert lines == "sqn none (no_trades)\ntotal_trades 3"
+
+
+def test_trades_are_told_with_days_prices_and_profit() -> None:
+    desk = Desk(STAIRS)
+    asked = {"enter": (0, 3), "leave": (1,), "position_size": 1.0}
+    result = desk.result("scripted", parameters=asked, costs="zero")
+
+    lines = trade_lines(result.trades)
+
+    # 5000 units from 20 to 30; the 150 000 buy 3000 at 50, worth 61 at the end.
+    assert lines == [
+        "#0 long 5000.0000: 2020-01-02 at 20.0000 -> 2020-01-03 at 30.0000; +50,000.00 (+50.00 %)",
+        "#1 long 3000.0000: 2020-01-05 at 50.0000 -> still open; +33,000.00 (+22.00 %)",
+    ]
+
+
+def test_strategies_are_listed_with_defaults_and_ranges() -> None:
+    lines = strategy_lines([SmaCrossover.describe()]).splitlines()
+
+    assert lines[0].startswith("sma_crossover (trend_following): Enters when")
+    assert "  fast_period=20 (1 to 5000): Bars in the fast average" in lines
+    assert "position_size" in lines[-1]
+
+
+def test_a_table_has_its_first_column_left_and_the_others_right() -> None:
+    assert table([("", "a"), ("long name", "1,234")]) == ["               a", "long name  1,234"]
+
+
+# The curve
+
+
+def test_a_short_curve_stays_as_it_is() -> None:
+    curve = curve_of([1, 2, 3])
+
+    assert downsample(curve, 3) is curve
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(values=st.lists(st.floats(1, 1e6), min_size=4, max_size=300), points=st.integers(3, 60))
+def test_few_points_are_the_curves_own_from_its_first_to_its_last(values: list[float], points: int) -> None:
+    curve = curve_of(values)
+
+    few = downsample(curve, points)
+
+    kept = few.time // 7
+    assert (kept[0], kept[-1]) == (0, len(values) - 1)
+    assert (np.diff(kept) > 0).all()
+    assert len(kept) <= points
+    assert few.value.tolist() == curve.value[kept].tolist()
+
+
+def test_the_deepest_point_of_a_curve_survives() -> None:
+    values = [100.0] * 200
+    values[77] = 10.0
+
+    assert 10.0 in downsample(curve_of(values), 10).value
