@@ -1,0 +1,1 @@
+"""The protocol's side: tools and resources over the use cases."""

@@ -1,0 +1,111 @@
+"""Assembly: the server, its list of tools, and the one place where failures become readable errors."""
+
+import inspect
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import structlog
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import ToolAnnotations
+from pydantic import ValidationError
+
+from backtesting import VERSION
+from backtesting.errors import BacktestError, InvalidInputError
+from backtesting.strategy import StrategyRegistry
+from mcp_server.resources import add_resources
+from mcp_server.schemas import refusal
+from mcp_server.tools import Services, Tools
+
+INSTRUCTIONS = (
+    "Backtests trading strategies on stored bars. list_strategies names the strategies, run_backtest runs one and "
+    "returns a backtest_id, get_backtest_results and get_metrics read it again at any time. Signals decide at a close "
+    "and fill at the next open, costs are charged on both sides. Fractions are not percent. Read the warnings of a run "
+    "before praising it: few trades, assumed costs or a bull market make a strategy look better than it is."
+)
+
+log = structlog.stdlib.get_logger("backtesting_mcp")
+
+
+class DefectError(BacktestError):
+    """Something this server did wrong; the details are in its log alone."""
+
+    code = "internal_error"
+
+
+class StrictTool(Tool):
+    """A tool that refuses unknown arguments, answers failures readably and logs one line a call."""
+
+    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: FBT001, FBT002 - the SDK's signature
+        """Run the tool; what the caller can mend becomes an error that says how, anything else is a defect."""
+        started = perf_counter()
+        try:
+            result = await super().run(arguments, context, convert_result)
+            outcome, run_id = "ok", (result.structured_content or {}).get("backtest_id")
+        except ToolError as error:
+            failure = self._expected(error.__cause__ or error)
+            result, outcome, run_id = refusal(failure), failure.code, failure.run_id
+        log.info("call", tool=self.name, ms=round((perf_counter() - started) * 1000, 1), outcome=outcome, run_id=run_id)
+        return result
+
+    def _expected(self, cause: BaseException) -> BacktestError:
+        if isinstance(cause, BacktestError):
+            return cause
+        if isinstance(cause, ValidationError):
+            return InvalidInputError.of(cause, known=self.fn_metadata.arg_model.model_fields)
+        log.error("defect", tool=self.name, exc_info=cause)
+        return DefectError(
+            f"{self.name} met a defect of this server, not of the request; the server's log has the details"
+        )
+
+
+def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
+    """Return the server with all tools and resources; `services` is called by the first call that needs it."""
+    tools = Tools(registry, services)
+    server = MCPServer[Any](
+        "backtesting-mcp",
+        title="Backtesting",
+        version=VERSION,
+        instructions=INSTRUCTIONS,
+        lifespan=lifespan,
+        tools=[
+            strict(tools.run_backtest, "Run a backtest", writes=True),
+            strict(tools.get_backtest_results, "Read a backtest"),
+            strict(tools.list_strategies, "List strategies"),
+            strict(tools.validate_strategy, "Check a strategy's parameters"),
+            strict(tools.get_metrics, "Read metrics of a backtest"),
+        ],
+    )
+    add_resources(server, registry, services)
+    return server
+
+
+def strict(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:
+    """Make a tool of a method: its docstring is the description, its annotations are the schema."""
+    annotations = ToolAnnotations(
+        title=title,
+        read_only_hint=not writes,
+        destructive_hint=False,
+        idempotent_hint=not writes,
+        open_world_hint=False,
+    )
+    description = inspect.getdoc(function)
+    made = StrictTool.from_function(function, title=title, description=description, annotations=annotations)
+    arguments = made.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    made.parameters = untitled(arguments.model_json_schema(by_alias=True))
+    made.fn_metadata.output_schema = untitled(made.fn_metadata.output_schema)
+    return made
+
+
+def untitled(schema: Any) -> Any:
+    """Drop the titles pydantic makes up from names: they cost tokens and say nothing."""
+    if isinstance(schema, list):
+        return [untitled(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: untitled(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}

@@ -1,0 +1,381 @@
+"""The tools as an MCP client sees them, in both protocol eras, over a real PostgreSQL."""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from mcp import Client, MCPError
+from mcp.types import CallToolResult
+
+from backtesting.engine import BacktestEngine
+from backtesting.metrics import KEYS
+from backtesting.strategies import STRATEGIES
+from backtesting.strategy import StrategyRegistry
+from database.stores import Stores
+from mcp_server.server import build_server
+from mcp_server.tools import Services
+from tests.fixtures.postgres import Database, copy_of
+
+FOUR_KB = 4096
+IBM: dict[str, Any] = {
+    "strategy_id": "sma_crossover",
+    "asset_symbol": "IBM",
+    "start_date": "2001-01-02",
+    "end_date": "2012-12-31",
+    "initial_capital": 100_000,
+    "parameters": {"position_size": 0.95},
+}
+TOOLS = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
+
+
+@pytest.fixture(scope="module")
+def stores(template: Database) -> Iterator[Stores]:
+    stores = copy_of(template).stores()
+    yield stores
+    stores.close()
+
+
+@pytest.fixture(params=["auto", "legacy"])
+async def client(stores: Stores, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    registry = StrategyRegistry(STRATEGIES)
+    services = Services(BacktestEngine(registry, stores.bars, stores.runs), stores.runs)
+    server = build_server(registry, lambda: services)
+    ready, done = asyncio.Future[Client](), asyncio.Event()
+
+    async def hold() -> None:
+        # a client has to be left in the task that entered it, and pytest-asyncio ends a fixture in another one
+        async with Client(server, mode=request.param) as client:
+            ready.set_result(client)
+            await done.wait()
+
+    holding = asyncio.create_task(hold())
+    yield await ready
+    done.set()
+    await holding
+
+
+def strict(text: str) -> Any:
+    """Read JSON that holds no NaN and no infinity."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def text_of(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str:
+    """Call a tool that must answer with an error; return what it says."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    assert result.structured_content is None, "clients would check it against the schema of a success"
+    assert "Traceback" not in text_of(result)
+    assert len(text_of(result)) < FOUR_KB
+    return text_of(result)
+
+
+async def test_the_five_tools_are_listed_in_order_in_under_three_thousand_tokens(client: Client) -> None:
+    listed = (await client.list_tools()).tools
+
+    wire = json.dumps([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
+    assert [tool.name for tool in listed] == TOOLS
+    assert len(wire) / 4 < 3000
+
+
+async def test_every_tool_tells_when_to_use_it_what_it_does_to_the_world_and_what_it_answers(client: Client) -> None:
+    for tool in (await client.list_tools()).tools:
+        assert tool.title and "Use it" in (tool.description or "")
+        assert tool.annotations is not None and tool.annotations.title == tool.title
+        assert tool.annotations.read_only_hint is (tool.name != "run_backtest")
+        assert tool.annotations.destructive_hint is False and tool.annotations.open_world_hint is False
+        assert tool.input_schema["additionalProperties"] is False
+        assert tool.output_schema is not None and tool.output_schema["type"] == "object"
+
+
+async def test_run_backtest_takes_the_named_arguments_and_requires_six(client: Client) -> None:
+    (tool,) = [each for each in (await client.list_tools()).tools if each.name == "run_backtest"]
+
+    assert tool.input_schema["required"] == list(IBM)
+
+
+async def test_a_run_is_answered_stored_and_found_again(client: Client) -> None:
+    run = await client.call_tool("run_backtest", IBM)
+
+    assert not run.is_error and run.structured_content is not None
+    again = await client.call_tool("get_backtest_results", {"backtest_id": run.structured_content["backtest_id"]})
+    assert again.structured_content is not None
+    assert again.structured_content["summary"] == run.structured_content
+
+
+async def test_text_and_structure_each_tell_the_whole(client: Client) -> None:
+    run = await client.call_tool("run_backtest", IBM | {"end_date": "2001-06-29"})
+
+    told, text = run.structured_content, text_of(run)
+    assert told is not None
+    assert told["backtest_id"] in text
+    assert f"{told['metrics']['final_capital']:,.2f}" in text
+    assert f"{told['metrics']['sharpe_ratio']:.4f}" in text
+    assert f"{told['metrics']['benchmark_return']:.2%}" in text
+    assert told["warnings"] and all(warning["message"] in text for warning in told["warnings"])
+
+
+async def test_two_runs_of_one_request_give_the_same_metrics_and_trades_bit_for_bit(client: Client) -> None:
+    runs = [(await client.call_tool("run_backtest", IBM)).structured_content for _ in range(2)]
+
+    pages = [
+        (
+            await client.call_tool(
+                "get_backtest_results", {"backtest_id": run["backtest_id"], "section": "trades", "limit": 500}
+            )
+        )
+        for run in runs
+        if run is not None
+    ]
+    first, second = (run | {"backtest_id": ""} for run in runs if run is not None)
+    assert json.dumps(first) == json.dumps(second)
+    assert pages[0].structured_content is not None and pages[1].structured_content is not None
+    assert pages[0].structured_content["trades"] == pages[1].structured_content["trades"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("run_backtest", IBM),
+        ("list_strategies", {}),
+        ("validate_strategy", {"strategy_config": {"strategy_id": "smaa", "parameters": {"fast_period": 900, "x": 1}}}),
+        ("get_backtest_results", {}),
+        ("get_backtest_results", {"section": "trades"}),
+        ("get_backtest_results", {"section": "equity"}),
+        ("get_metrics", {}),
+    ],
+)
+async def test_an_answer_is_strict_json_and_under_four_kilobytes(
+    client: Client, tool: str, arguments: dict[str, Any]
+) -> None:
+    if tool.startswith("get_"):
+        run = await client.call_tool("run_backtest", IBM | {"strategy_id": "macd"})
+        arguments = arguments | {"backtest_id": (run.structured_content or {})["backtest_id"]}
+
+    result = await client.call_tool(tool, arguments)
+
+    assert not result.is_error
+    strict(json.dumps(result.structured_content))
+    assert len(text_of(result)) < FOUR_KB
+    assert len(json.dumps(result.structured_content)) < FOUR_KB
+
+
+async def test_trades_are_paged_to_the_last_one(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    numbers, offset = [], 0
+
+    while offset is not None:
+        page = await client.call_tool(
+            "get_backtest_results",
+            {"backtest_id": run["backtest_id"], "section": "trades", "offset": offset, "limit": 16},
+        )
+        told = page.structured_content or {}
+        numbers += [row[0] for row in told["trades"]]
+        offset = told["next_offset"]
+
+    assert numbers == list(range(told["total"]))
+    assert told["total"] == run["metrics"]["total_trades"] + run["metrics"]["open_trades"]
+
+
+async def test_the_curve_has_as_many_points_as_asked_for_and_keeps_its_ends(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    page = await client.call_tool(
+        "get_backtest_results", {"backtest_id": run["backtest_id"], "section": "equity", "limit": 25}
+    )
+
+    points = (page.structured_content or {})["equity"]
+    assert len(points) == 25
+    assert points[0][0].startswith("2001-01-02") and points[-1][0].startswith("2012-12-31")
+    assert points[-1][1] == run["metrics"]["final_capital"]
+
+
+async def test_all_metrics_are_given_by_default_and_named_ones_alone_on_request(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    everything = (await client.call_tool("get_metrics", {"backtest_id": run["backtest_id"]})).structured_content or {}
+    two = await client.call_tool(
+        "get_metrics", {"backtest_id": run["backtest_id"], "metrics": ["sharpe_ratio", "cvar_95"]}
+    )
+
+    assert tuple(everything["metrics"]) == KEYS
+    assert list((two.structured_content or {})["metrics"]) == ["sharpe_ratio", "cvar_95"]
+
+
+async def test_an_undefined_metric_is_null_with_its_reason(client: Client) -> None:
+    run = await client.call_tool("run_backtest", IBM | {"strategy_id": "buy_and_hold"})
+
+    told = run.structured_content or {}
+    assert told["metrics"]["win_rate"] is None
+    assert told["undefined"]["win_rate"] == "no_trades"
+    assert "no_trades" in text_of(run)
+
+
+async def test_strategies_are_listed_with_schema_and_defaults(client: Client) -> None:
+    listed = (await client.call_tool("list_strategies", {})).structured_content or {}
+
+    found = {each["strategy_id"]: each for each in listed["strategies"]}
+    assert list(found) == ["sma_crossover", "rsi", "macd", "buy_and_hold"]
+    assert found["rsi"]["parameters"]["properties"]["period"]["default"] == 14
+    assert found["sma_crossover"]["parameters"]["additionalProperties"] is False
+
+
+async def test_a_wrong_configuration_is_told_whole_and_the_suggestion_is_valid(client: Client) -> None:
+    wrong = {"strategy_id": "sma_crosover", "parameters": {"fast_period": 90, "slow": 10, "position_size": 2}}
+
+    told = (await client.call_tool("validate_strategy", {"strategy_config": wrong})).structured_content or {}
+
+    assert told["valid"] is False
+    assert {"strategy_id", "parameters.slow", "parameters.position_size"} <= {each["path"] for each in told["problems"]}
+    again = await client.call_tool("validate_strategy", {"strategy_config": told["suggestion"]})
+    assert (again.structured_content or {})["valid"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"strategy_id": "smacrossover"}, ["strategy_id", "did you mean 'sma_crossover'"]),
+        ({"strategy_id": "x" * 1_000_000}, ["strategy_id", "64"]),
+        ({"asset_symbol": "IBMM"}, ["asset_symbol", "did you mean 'IBM'", "AAPL"]),
+        ({"asset_symbol": "'; drop table app.backtest_runs; --"}, ["asset_symbol"]),
+        ({"asset_symbol": "../../etc/passwd"}, ["asset_symbol", "known: AAPL, IBM, MSFT"]),
+        ({"asset_symbol": "IBM\x00"}, ["asset_symbol"]),
+        ({"start_date": "2012-12-31", "end_date": "2001-01-02"}, ["start_date 2012-12-31", "end_date 2001-01-02"]),
+        ({"start_date": "yesterday"}, ["start_date", "valid date", "yesterday"]),
+        ({"start_date": "1999-01-01"}, ["start_date 1999-01-01", "2000-03-01 to 2013-03-01"]),
+        ({"end_date": "2031-01-01"}, ["end_date 2031-01-01", "2000-03-01 to 2013-03-01"]),
+        ({"initial_capital": 0}, ["initial_capital", "greater than 0"]),
+        ({"initial_capital": -1}, ["initial_capital", "greater than 0"]),
+        ({"initial_capital": 1e308}, ["initial_capital", "1e+308"]),
+        ({"initial_capital": "a lot"}, ["initial_capital", "number"]),
+        ({"initial_capital": True}, ["initial_capital", "number"]),
+        ({"parameters": {"fast_period": "20"}}, ["parameters.fast_period", "integer"]),
+        ({"parameters": {"fast_period": 0}}, ["parameters.fast_period", "greater than or equal to 1"]),
+        ({"parameters": {"fast_period": 50, "slow_period": 20}}, ["fast_period 50", "slow_period 20"]),
+        ({"parameters": {"fast": 5}}, ["parameters.fast", "did you mean 'fast_period'"]),
+        ({"parameters": {"position_size": 1.5}}, ["parameters.position_size", "1.5"]),
+        ({"parameters": {"x" * 1_000_000: 1}}, ["parameters.xxx"]),
+        ({"parameters": {"fast_period": "9" * 1_000_000}}, ["parameters.fast_period"]),
+        ({"parameters": [1]}, ["parameters", "dictionary"]),
+        ({"timeframe": "2d"}, ["timeframe", "1d"]),
+        ({"timeframe": "1h"}, ["timeframe", "known: 1d"]),
+        ({"fill": "this_open"}, ["fill", "next_open"]),
+        ({"costs": "free"}, ["costs", "us_equity"]),
+        ({"costs": {"commission": 0.9, "slippage": 0}}, ["commission", "0.5"]),
+        ({"adjustment": "some"}, ["adjustment", "raw"]),
+        ({"risk_free": 1e308}, ["risk_free"]),
+        ({"capital": 5}, ["capital", "did you mean 'initial_capital'"]),
+    ],
+)
+async def test_a_wrong_argument_is_told_by_name_with_the_remedy_and_nothing_is_stored(
+    client: Client, change: dict[str, Any], words: list[str]
+) -> None:
+    told = await refused(client, "run_backtest", IBM | change)
+
+    assert [word for word in words if word not in told] == []
+    assert not (await client.call_tool("run_backtest", IBM)).is_error
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+async def test_a_capital_that_is_no_number_is_refused(client: Client, number: float) -> None:
+    assert "initial_capital" in await refused(client, "run_backtest", IBM | {"initial_capital": number})
+
+
+async def test_a_missing_argument_is_told_by_name(client: Client) -> None:
+    without = {name: value for name, value in IBM.items() if name != "end_date"}
+
+    assert "end_date: is required" in await refused(client, "run_backtest", without)
+
+
+async def test_a_run_that_fails_is_kept_with_its_reason(client: Client) -> None:
+    short = IBM | {"start_date": "2000-03-01", "end_date": "2000-03-31"}
+
+    result = await client.call_tool("run_backtest", short)
+
+    assert result.is_error
+    assert "warm-up" in text_of(result)
+    (run_id,) = re.findall("bt-[0-9a-f]{12}", text_of(result))
+    kept = (await client.call_tool("get_backtest_results", {"backtest_id": run_id})).structured_content or {}
+    assert kept["status"] == "failed"
+    assert "warm-up" in kept["summary"]["error"]
+    assert "warm-up" in await refused(client, "get_metrics", {"backtest_id": run_id})
+    assert "warm-up" in await refused(client, "get_backtest_results", {"backtest_id": run_id, "section": "trades"})
+
+
+@pytest.mark.parametrize("tool", ["get_backtest_results", "get_metrics"])
+@pytest.mark.parametrize("run_id", ["bt-000000000000", "1; drop table app.backtest_runs", "", "b\x00t"])
+async def test_an_unknown_id_is_told(client: Client, tool: str, run_id: str) -> None:
+    assert "backtest_id" in await refused(client, tool, {"backtest_id": run_id})
+
+
+async def test_unknown_metrics_are_told_with_the_nearest_and_the_known_ones(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    told = await refused(client, "get_metrics", {"backtest_id": run["backtest_id"], "metrics": ["sharp", "cagr", "zz"]})
+
+    assert "did you mean 'sharpe_ratio'" in told and "'zz'" in told and "calmar_ratio" in told
+
+
+async def test_a_defect_is_told_without_its_details() -> None:
+    def broken() -> Services:
+        raise RuntimeError("the secret of the house")
+
+    async with Client(build_server(StrategyRegistry(STRATEGIES), broken)) as client:
+        with structlog.testing.capture_logs() as logs:
+            told = await refused_defect(client)
+
+    assert "secret" not in told and "defect" in told
+    assert any(entry["event"] == "defect" for entry in logs)
+
+
+async def refused_defect(client: Client) -> str:
+    result = await client.call_tool("run_backtest", IBM)
+    assert result.is_error
+    return text_of(result)
+
+
+async def test_each_call_logs_one_line_with_tool_duration_outcome_and_run(client: Client) -> None:
+    with structlog.testing.capture_logs() as logs:
+        run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+        await client.call_tool("run_backtest", IBM | {"asset_symbol": "NOPE"})
+
+    lines = [entry for entry in logs if entry["event"] == "call"]
+    assert [(line["tool"], line["outcome"], line["run_id"]) for line in lines] == [
+        ("run_backtest", "ok", run["backtest_id"]),
+        ("run_backtest", "unknown_name", None),
+    ]
+    assert all(line["ms"] > 0 for line in lines)
+
+
+async def test_resources_show_runs_and_strategies_as_json(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    uri = f"backtest://{run['backtest_id']}"
+
+    async def read(uri: str) -> Any:
+        (content,) = (await client.read_resource(uri)).contents
+        return strict(content.text)  # type: ignore[union-attr]
+
+    assert await read(uri) == run
+    assert len((await read(f"{uri}/results"))["trades"]) == 35
+    assert tuple((await read(f"{uri}/metrics"))["metrics"]) == KEYS
+    assert (await read("strategies://list"))["strategies"][0]["strategy_id"] == "sma_crossover"
+
+
+@pytest.mark.parametrize("uri", ["backtest://bt-000000000000", "backtest://nope/results", "backtest://a%2Fb/metrics"])
+async def test_a_resource_that_is_not_there_is_a_protocol_error(client: Client, uri: str) -> None:
+    with pytest.raises(MCPError) as told:
+        await client.read_resource(uri)
+
+    assert told.value.error.code == -32602

@@ -1,0 +1,1 @@
+"""Help without a word of the domain."""
