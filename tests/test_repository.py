@@ -239,7 +239,7 @@ def test_the_columns_of_the_plan_hold_what_the_result_says(database: Database, s
     run, _ = completed(stores.runs, source)
     names = ("final_capital", "total_return", "sharpe_ratio", "max_drawdown", "win_rate", "total_trades", "avg_loss")
 
-    (row,) = database.execute(f"select {', '.join(names)}, user_id from app.backtest_results")  # noqa: S608 - our own names
+    (row,) = database.execute(f"select {', '.join(names)}, user_id from app.backtest_results")
 
     assert run.summary is not None
     assert row[:-1] == tuple(run.summary.metrics[name] for name in names)

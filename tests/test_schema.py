@@ -105,12 +105,12 @@ def test_the_server_may_not(database: Database, statement: str) -> None:
 @pytest.mark.parametrize("table", ["backtest_runs", "backtest_results", "backtest_trades"])
 def test_the_loader_sees_no_runs(database: Database, table: str) -> None:
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
-        database.execute(f"select * from app.{table}", role=schema.LOADER)  # noqa: S608 - three names of ours
+        database.execute(f"select * from app.{table}", role=schema.LOADER)
 
 
 @pytest.mark.parametrize("table", ["backtest_runs", "backtest_results", "backtest_trades"])
 def test_row_security_is_forced_on_every_table_of_runs(database: Database, table: str) -> None:
-    query = f"select relrowsecurity and relforcerowsecurity from pg_class where oid = 'app.{table}'::regclass"  # noqa: S608
+    query = f"select relrowsecurity and relforcerowsecurity from pg_class where oid = 'app.{table}'::regclass"
 
     assert database.execute(query)[0][0] is True
 
@@ -140,7 +140,7 @@ def test_a_connection_without_a_user_sees_and_writes_no_run(database: Database) 
 def test_the_table_of_bars_takes_no_inconsistent_bar(database: Database, bar: str) -> None:
     with pytest.raises(sa.exc.IntegrityError, match="consistent"):
         database.execute(
-            "insert into market.market_data (asset_id, tf, ts, open, high, low, close, volume)"  # noqa: S608 - the test's
+            "insert into market.market_data (asset_id, tf, ts, open, high, low, close, volume)"
             f" select id, 1440, now(), {bar} from market.assets limit 1"
         )
 

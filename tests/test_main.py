@@ -1,0 +1,159 @@
+"""The command line, on an embedded PostgreSQL of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import main
+from tests.fixtures.postgres import reachable_folder
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        yield folder / "home"
+
+
+@pytest.fixture(autouse=True)
+def data_directory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKTEST_DATA_DIR", str(home))
+
+
+def test_the_demo_shows_ibm_beside_buy_and_hold_and_says_where_it_is_stored(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main.main(["demo"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "sma_crossover(fast_period=20, slow_period=50) on IBM 1d, 2000-03-01 to 2013-03-01" in told
+    assert "buy and hold" in told and "warmup_short" in told and "Last 5 of 37 trades" in told
+    assert f"in the embedded PostgreSQL in {home}." in told
+    assert "main.py doctor" in told
+
+
+def test_a_backtest_takes_strategy_symbol_parameters_and_terms(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main.main(
+        "backtest rsi aapl --set period=7 --set position_size=0.5 --start 2005-01-03 --end 2010-12-31 --capital 5000"
+        " --costs zero --fill next_close --adjustment raw".split()
+    )
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "rsi(period=7, oversold=30.0, overbought=70.0) on AAPL 1d, 2005-01-03 to 2010-12-31" in told
+    assert "50% of equity per entry, decided at a close, filled at the next close; commission 0.0000%" in told
+    assert "raw prices" in told and "zero_costs" in told and "unadjusted_split_suspected" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["backtest", "smacrossover", "IBM"], "did you mean 'sma_crossover'"),
+        (["backtest", "rsi", "IBMM"], "did you mean 'IBM'"),
+        (["backtest", "rsi", "IBM", "--set", "perod=7"], "did you mean 'period'"),
+        (["backtest", "rsi", "IBM", "--capital", "0"], "initial_capital"),
+        (["backtest", "rsi", "IBM", "--costs", "free"], "us_equity"),
+        (["backtest", "rsi", "IBM", "--timeframe", "1h"], "known: 1d"),
+        (["backtest", "rsi", "IBM", "--start", "2012-01-03", "--end", "2001-01-03"], "swap them"),
+    ],
+)
+def test_a_backtest_that_cannot_be_meant_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    code = main.main(arguments)
+
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (1, "")
+    assert words in captured.err
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dance"], "invalid choice: 'dance'"),
+        (["backtest"], "strategy, symbol"),
+        (["backtest", "rsi", "IBM", "--start", "soon"], "--start"),
+        (["backtest", "rsi", "IBM", "--set", "period"], "NAME=VALUE"),
+        (["db"], "ACTION"),
+        (["demo", "--fast"], "--fast"),
+    ],
+)
+def test_bad_usage_is_one_clear_line(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        main.main(arguments)
+
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert words in told and told.count("\n") == 1
+
+
+def test_a_setting_that_makes_no_sense_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKTEST_LOG_LEVEL", "LOUD")
+
+    code = main.main(["demo"])
+
+    told = capsys.readouterr().err
+    assert code == 1
+    assert "BACKTEST_LOG_LEVEL" in told and "'INFO'" in told and told.count("\n") == 1
+
+
+def test_the_doctor_finds_everything_well_and_gives_a_configuration_that_starts_the_server(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main.main(["doctor"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert [line.split(":")[0] for line in told.splitlines() if line.startswith("ok")] == [
+        "ok    engine",
+        "ok    database",
+        "ok    rights",
+        "ok    sample data",
+        "ok    write access",
+    ]
+    (entry,) = json.loads(told[told.index("{") :])["mcpServers"].values()
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+    answer = subprocess.run(
+        [entry["command"], *entry["args"]],
+        input=json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n",
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"BACKTEST_DATA_DIR": str(home)},
+    )
+    assert json.loads(answer.stdout)["result"]["serverInfo"]["name"] == "backtesting-mcp"
+
+
+def test_the_doctor_says_what_does_not_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:s3cret@127.0.0.1:9/nothing")
+
+    code = main.main(["doctor"])
+
+    told = capsys.readouterr().out
+    assert code == 1
+    assert "ok    engine" in told and "FAIL  database: the database cannot be reached" in told
+    assert "s3cret" not in told
+
+
+def test_an_embedded_database_can_be_upgraded_by_hand_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main.main(["db", "upgrade"])
+
+    assert code == 0
+    assert capsys.readouterr().out == f"up to date: the embedded PostgreSQL in {home}\n"
+
+
+def test_help_lists_every_command() -> None:
+    told = subprocess.run([sys.executable, "main.py", "--help"], capture_output=True, text=True, check=True).stdout
+
+    assert all(command in told for command in ("serve", "demo", "backtest", "doctor", "db"))

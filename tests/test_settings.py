@@ -1,0 +1,37 @@
+"""The settings, where they come from and where they are told."""
+
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings
+
+EXAMPLE = (Path(__file__).resolve().parent.parent / ".env.example").read_text(encoding="utf-8")
+
+
+def test_the_example_shows_every_setting_with_its_default() -> None:
+    shown = dict(line.split("=", 1) for line in EXAMPLE.splitlines() if line and not line.startswith("#"))
+
+    defaults = {
+        (field.alias or name).upper(): "" if field.default is None else str(field.default)
+        for name, field in Settings.model_fields.items()
+    }
+
+    assert shown == defaults
+
+
+def test_the_example_means_the_defaults(tmp_path: Path) -> None:
+    copy = tmp_path / ".env"
+    copy.write_text(EXAMPLE, encoding="utf-8")
+
+    assert Settings(_env_file=copy) == Settings(_env_file=None)  # type: ignore[call-arg]
+
+
+def test_the_environment_is_read_when_settings_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cret@h/d")
+    monkeypatch.setenv("BACKTEST_USER", "alice")
+
+    settings = Settings()
+
+    assert settings.user_id == "alice"
+    assert "s3cret" not in repr(settings)
