@@ -1,0 +1,117 @@
+"""What the documents show is what the program does."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from mcp import Client
+
+import main
+from backtesting import VERSION
+from backtesting.metrics import METRICS
+from backtesting.strategies import STRATEGIES
+from backtesting.strategy import Strategy, StrategyRegistry
+from mcp_server.server import build_server
+from tests.fixtures.postgres import reachable_folder
+from tests.fixtures.series import sample_bars
+
+PROJECT = Path(__file__).resolve().parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"```sh\n(.+?)\n```", README, re.DOTALL)
+FIGURES = re.compile(r"^(?:final capital|total return|Sharpe ratio|max drawdown|buy and hold with).*$", re.MULTILINE)
+
+
+def rows(heading: str) -> list[str]:
+    """Return the first cells of the table under the heading, without what they take."""
+    table = README.split(heading, 1)[1].split("\n\n", 1)[0]
+    return [name.split()[0] for name in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)]
+
+
+def test_the_first_command_prints_the_result_the_readme_shows() -> None:
+    _, _, command = COMMANDS[0].partition(" && ")
+
+    with reachable_folder() as folder:
+        done = subprocess.run(
+            command.split(),
+            cwd=PROJECT,
+            env=os.environ | {"BACKTEST_DATA_DIR": str(folder / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 0, done.stderr
+    shown = FIGURES.findall(README)
+    assert len(shown) == 5
+    assert [line for line in shown if line not in done.stdout] == []
+
+
+def test_the_second_command_is_the_one_ci_runs() -> None:
+    assert COMMANDS[1] in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_every_tool_in_order() -> None:
+    async def names() -> list[str]:
+        async with Client(build_server(StrategyRegistry(STRATEGIES), lambda: pytest.fail("not needed"))) as client:
+            return [tool.name for tool in (await client.list_tools()).tools]
+
+    assert rows("| tool |") == asyncio.run(names())
+
+
+def test_the_readme_lists_every_strategy_in_order() -> None:
+    assert rows("| strategy |") == [strategy.id() for strategy in STRATEGIES]
+
+
+def test_the_readme_counts_the_metrics() -> None:
+    assert f"any of {len(METRICS)} metrics" in README
+
+
+def test_the_readme_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["--help"])
+
+    offered = re.search(r"\{(.+?)\}|^commands:\n(.+)", capsys.readouterr().out, re.DOTALL | re.MULTILINE)
+    assert offered is not None
+    listed = README.split("| command |", 1)[1].split("\n\n", 1)[0]
+    for command in ("serve", "demo", "backtest", "doctor", "db upgrade"):
+        assert f"main.py {command}" in listed
+        assert command.split()[0] in offered.group(0)
+
+
+def test_the_strategy_in_the_readme_is_one() -> None:
+    (code,) = re.findall(r"```python\n(.+?)\n   ```", README, re.DOTALL)
+    names: dict[str, object] = {"__name__": "backtesting.strategies.rate_of_change"}
+
+    exec(re.sub(r"^   ", "", code, flags=re.MULTILINE), names)  # noqa: S102 - our own README
+
+    (made,) = [each for each in names.values() if isinstance(each, type) and Strategy in each.__bases__]
+    (registered,) = StrategyRegistry([made])
+    assert registered.id() == "rate_of_change"
+    assert registered().signals(sample_bars("ibm")).entries.any()
+
+
+def test_the_client_configuration_in_the_readme_has_the_form_doctor_prints() -> None:
+    (shown,) = re.findall(r"```json\n(.+?)\n```", README, re.DOTALL)
+
+    (ours,) = main.client_configuration()["mcpServers"].values()
+    (theirs,) = json.loads(shown)["mcpServers"].values()
+    assert [Path(each).name for each in theirs["args"]] == [Path(each).name for each in ours["args"]]
+
+
+def test_the_version_is_told_once() -> None:
+    with (PROJECT / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == VERSION
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_has_hashes_and_no_host(lock: str) -> None:
+    text = (PROJECT / lock).read_text(encoding="utf-8")
+
+    assert "://" not in text
+    assert text.count("==") > 100
+    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=[a-z0-9])", text.strip(), flags=re.IGNORECASE))
