@@ -6,27 +6,27 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date
 from functools import partial
 from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
+import structlog
 from pydantic import ValidationError
 
 from backtesting.data_import import DataImporter
 from backtesting.data_sources import SAMPLES
-from backtesting.engine import BacktestEngine
+from backtesting.engine import BacktestEngine, as_request
 from backtesting.errors import BacktestError, DatabaseUnavailableError, InvalidInputError
 from backtesting.provenance import versions
 from backtesting.reporting.text import report, trade_lines
+from backtesting.simulation import check_simulation
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import BacktestRequest, Run, Timeframe
-from backtesting.vectorbt_kernels import Columns, trade_long
-from config.settings import PROJECT, Settings
+from backtesting.types import Run, Timeframe
+from config.settings import PROJECT, Settings, read_settings
 from mcp_server.server import build_server
 from mcp_server.tools import Services
 from utils.checks import Check, run_checks
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 APP_NAME = "backtesting-mcp"
 LAST_TRADES = 5
 SIGNAL_EXIT = 128
-FAILURES = (BacktestError, OSError, ValueError)
 
 
 class Application:
@@ -115,8 +114,11 @@ def make_stores(settings: Settings) -> "Stores":
 
 
 def tell(line: str) -> None:
-    """Say something beside the result: stdout may be the protocol."""
-    print(line, file=sys.stderr, flush=True)
+    """Say something beside the result, which is on stdout: in the log while serving, else plainly."""
+    if structlog.is_configured():
+        structlog.stdlib.get_logger(APP_NAME).info(line)
+    else:
+        print(line, file=sys.stderr, flush=True)
 
 
 def serve(app: Application, _: argparse.Namespace) -> int:
@@ -124,13 +126,6 @@ def serve(app: Application, _: argparse.Namespace) -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     configure_logging(app.settings.log_level, json=app.settings.log_json)
 
-    def leave(number: int, _: Any) -> NoReturn:
-        # an orderly exit would wait for the thread that waits for input
-        app.leave()
-        os._exit(SIGNAL_EXIT + number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
     build_server(app.registry, app.services, lifespan=partial(warmed_up, app)).run()
     return 0
 
@@ -147,7 +142,7 @@ def demo(app: Application, _: argparse.Namespace) -> int:
     run = _run(app, "sma_crossover", "IBM", {"parameters": {"position_size": 0.95}})
     _show(app, run)
     print(
-        "\nNext:\n"
+        "\nNext, with the same command but for its end:\n"
         "  main.py backtest rsi AAPL --set period=14      another strategy, another symbol\n"
         "  main.py doctor                                 what works, and the configuration for your MCP client\n"
     )
@@ -175,15 +170,10 @@ def backtest(app: Application, options: argparse.Namespace) -> int:
 
 def _run(app: Application, strategy_id: str, symbol: str, options: dict[str, Any]) -> Run:
     """Run a backtest, over all stored bars unless the options say otherwise."""
-    stores = app.stores()
-    asset = stores.bars.asset(symbol)
-    timeframe = options.get("timeframe", Timeframe.D1)
-    spans = sorted(stores.bars.coverage(asset.symbol), key=lambda span: span.timeframe != timeframe)
-    whole = {"start_date": spans[0].first.date(), "end_date": spans[0].last.date()} if spans else {}
-    request = BacktestRequest.model_validate(
-        {"strategy_id": strategy_id, "asset_symbol": asset.symbol, "initial_capital": 100_000.0, **whole, **options}
-    )
-    return app.services().engine.run(request)
+    engine = app.services().engine
+    whole = engine.whole_period(symbol, options.get("timeframe", Timeframe.D1))
+    fields = {"strategy_id": strategy_id, "asset_symbol": symbol, "initial_capital": 100_000.0, **whole, **options}
+    return engine.run(as_request(**fields))
 
 
 def _show(app: Application, run: Run) -> None:
@@ -203,18 +193,14 @@ def doctor(app: Application, _: argparse.Namespace) -> int:
         Check("sample data", partial(check_samples, app)),
         Check("write access", partial(check_writing, app)),
     ]
-    well = run_checks(checks, FAILURES, print)
+    well = run_checks(checks, print)
     print(f"\nFor your MCP client, e.g. claude_desktop_config.json:\n{json.dumps(client_configuration(), indent=2)}")
     return 0 if well else 1
 
 
 def check_engine() -> str:
-    """Buy 100 units at 10, costs included, and value them at 11: 100 x 10 x (1 + 1 %) = 1010 buys them."""
-    on, off = np.array([[True], [False]]), np.zeros((2, 1), dtype=bool)
-    columns = Columns(on, off, size=np.ones(1), fees=np.array([0.01]), slippage=np.zeros(1))
-    equity = trade_long(columns, np.array([10.0, 10.0]), np.array([10.0, 11.0]), 1010.0).equity
-    if not np.allclose(equity[:, 0], [1000.0, 1100.0]):
-        raise ValueError(f"the simulation is wrong: equity {equity[:, 0].tolist()}, expected [1000, 1100]")
+    """Make a trade whose outcome is known by hand, and name what made it."""
+    check_simulation()
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
@@ -312,18 +298,41 @@ def setting(text: str) -> tuple[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
-    app = None
     try:
-        app = Application(Settings())
-        return int(options.command(app, options))
+        app = Application(read_settings())
     except ValidationError as error:
         tell(f"error: {InvalidInputError.of(error)}")
-    except BacktestError as error:
-        tell(f"error: {error}")
+        return 1
+    with signals_leave(app):
+        try:
+            return int(options.command(app, options))
+        except BacktestError as error:
+            tell(f"error: {error}")
+            return 1
+        except BrokenPipeError:
+            # the reader of our output has left; what is still buffered must not complain at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SIGNAL_EXIT + signal.SIGPIPE
+
+
+@contextmanager
+def signals_leave(app: Application) -> Iterator[None]:
+    """Leave the embedded server when a signal ends the process; close everything at the end."""
+
+    def leave(number: int, _: Any) -> NoReturn:
+        # an orderly exit would wait for the thread that waits for input
+        app.leave()
+        os._exit(SIGNAL_EXIT + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
     finally:
-        if app is not None:
-            app.close()
-    return 1
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        app.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 
 from backtesting.errors import BadBarsError, InvalidDatesError, NoBarsError, UnknownNameError
 from backtesting.ports import BarSource
-from backtesting.types import Adjustment, BacktestRequest, Bars, Booleans, Coverage, instant, nanoseconds
+from backtesting.types import Adjustment, BacktestRequest, Bars, Booleans, instant, nanoseconds
 
 OHLC_TOLERANCE = 1e-9
 NAMED_ROWS = 3
@@ -15,10 +15,10 @@ NAMED_ROWS = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedBars:
-    """Bars of a run: `period` of them come before its first day; `adjustment` says which prices they are."""
+    """Bars of a run: `history` of them come before its first day; `adjustment` says which prices they are."""
 
     bars: Bars
-    period: int
+    history: int
     adjustment: Adjustment
 
 
@@ -40,7 +40,7 @@ def load_bars(source: BarSource, request: BacktestRequest, history: int) -> Load
     return _priced(bars, period, request)
 
 
-def require_period(source: BarSource, request: BacktestRequest) -> Coverage:
+def require_period(source: BarSource, request: BacktestRequest) -> None:
     """Refuse a timeframe or dates that are not stored, naming what is (T4)."""
     series = source.coverage(request.asset_symbol)
     stored = {each.timeframe: each for each in series}
@@ -54,7 +54,6 @@ def require_period(source: BarSource, request: BacktestRequest) -> Coverage:
             f"{request.timeframe} bars of {request.asset_symbol}, {first} to {last}: choose dates within",
             field="start_date" if request.start_date < first else "end_date",
         )
-    return span
 
 
 def check_bars(bars: Bars) -> None:

@@ -14,18 +14,21 @@ Steps 4 to 7 are `evaluation.evaluate`, a function of its arguments alone.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from backtesting.data_loader import load_bars, require_period
-from backtesting.errors import BacktestError
-from backtesting.evaluation import Plan, evaluate, priced
+from backtesting.errors import BacktestError, DatabaseUnavailableError, DefectError, InvalidInputError
+from backtesting.evaluation import Plan, evaluate, with_adjustment
 from backtesting.ports import BarSource, RunRepository
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
     COST_PRESETS,
     AssetClass,
+    AssetSymbol,
     BacktestRequest,
-    BacktestResult,
     CostPreset,
     Costs,
     Run,
@@ -38,6 +41,14 @@ PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto",
 def utc_now() -> datetime:
     """Return the current instant."""
     return datetime.now(UTC)
+
+
+def as_request(**fields: Any) -> BacktestRequest:
+    """Make a request; InvalidInputError lists all that is wrong with the fields."""
+    try:
+        return BacktestRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidInputError.of(error, known=BacktestRequest.model_fields) from error
 
 
 class BacktestEngine:
@@ -64,15 +75,23 @@ class BacktestEngine:
         plan = self.plan(request)
         run = Run(Run.new_id(), RunStatus.RUNNING, plan.request, created_at=self._now())
         try:
-            plan, result = self._evaluate(plan)
-        except Exception as error:
-            self._store_failure(run, error)
+            return self._complete(run, plan)
+        except BacktestError as error:
+            error.run_id = self._store_failure(run, error)
             raise
-        completed = replace(
-            run, status=RunStatus.COMPLETED, request=plan.request, completed_at=self._now(), summary=result.summary
-        )
-        self._runs.add(completed, result)
-        return completed
+        except Exception as error:
+            defect = DefectError("this program has a defect, the request is not to blame; its log has the details")
+            defect.run_id = self._store_failure(run, defect)
+            raise defect from error
+
+    def whole_period(self, symbol: str, timeframe: str) -> dict[str, date]:
+        """Return the first and the last stored day of a symbol, as fields of a request."""
+        try:
+            asset = self._bars.asset(TypeAdapter(AssetSymbol).validate_python(symbol))
+        except ValidationError as error:
+            raise InvalidInputError.of(error, under="asset_symbol") from error
+        spans = sorted(self._bars.coverage(asset.symbol), key=lambda span: span.timeframe != timeframe)
+        return {"start_date": spans[0].first.date(), "end_date": spans[0].last.date()} if spans else {}
 
     def plan(self, request: BacktestRequest) -> Plan:
         """Make the strategy, find the asset and its stored period, and fill in what the request left open."""
@@ -96,13 +115,19 @@ class BacktestEngine:
             costs_assumed=request.costs is None and asset.asset_class is AssetClass.UNKNOWN,
         )
 
-    def _evaluate(self, plan: Plan) -> tuple[Plan, BacktestResult]:
+    def _complete(self, run: Run, plan: Plan) -> Run:
         loaded = load_bars(self._bars, plan.request, plan.history)
-        plan = priced(plan, loaded)
-        return plan, evaluate(plan, loaded)
+        plan = with_adjustment(plan, loaded.adjustment)
+        result = evaluate(plan, loaded)
+        completed = replace(
+            run, status=RunStatus.COMPLETED, request=plan.request, completed_at=self._now(), summary=result.summary
+        )
+        self._runs.add(completed, result)
+        return completed
 
-    def _store_failure(self, run: Run, error: Exception) -> None:
-        reason = str(error) if isinstance(error, BacktestError) else "internal error"
-        self._runs.add(replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=reason), None)
-        if isinstance(error, BacktestError):
-            error.run_id = run.id
+    def _store_failure(self, run: Run, error: BacktestError) -> str | None:
+        """Keep the failed run and return its id, unless it is the database that failed."""
+        if isinstance(error, DatabaseUnavailableError):
+            return None
+        self._runs.add(replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=str(error)), None)
+        return run.id

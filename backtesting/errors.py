@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 60
 LISTED_NAMES = 60
+TOLD_PROBLEMS, KEPT_PROBLEMS = 10, 100
 SHORTEST_ABBREVIATION = 3
 
 
@@ -74,6 +75,12 @@ class SimulationError(BacktestError):
     code = "simulation_failed"
 
 
+class DefectError(BacktestError):
+    """Something this program did wrong; the details are in its log alone."""
+
+    code = "internal_error"
+
+
 class DatabaseUnavailableError(BacktestError):
     """PostgreSQL cannot be started or reached."""
 
@@ -103,14 +110,16 @@ class InvalidInputError(BacktestError):
     code = "invalid_input"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(map(str, problems)), field=problems[0].path or None)
-        self.problems = tuple(problems)
+        told = "; ".join(map(str, problems[:TOLD_PROBLEMS]))
+        more = f"; and {len(problems) - TOLD_PROBLEMS} more" if len(problems) > TOLD_PROBLEMS else ""
+        super().__init__(told + more, field=problems[0].path or None)
+        self.problems = tuple(problems[:KEPT_PROBLEMS])
 
     @classmethod
     def of(cls, error: "ValidationError", *, known: Iterable[str] = (), under: str = "") -> Self:
         """Translate pydantic's report; `known` are the field names, `under` the path that leads to them."""
         names = sorted(known)
-        return cls([_problem(detail, names, under) for detail in error.errors(include_url=False)])
+        return cls([_problem(detail, names, under) for detail in error.errors(include_url=False)[:KEPT_PROBLEMS]])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -151,7 +160,7 @@ def _problem(detail: "ErrorDetails", known: Sequence[str], under: str) -> Proble
         case "missing":
             return Problem(path, "is required")
         case "extra_forbidden" | "unexpected_keyword_argument":
-            listed = f"; known: {', '.join(known)}" if known else ""
+            listed = f" (known: {', '.join(known)})" if known else ""
             return Problem(path, f"unknown field{did_you_mean(where[-1], known)}{listed}")
         case "value_error":
             return Problem(path, str(detail["ctx"]["error"]))

@@ -14,6 +14,7 @@ from backtesting.provenance import config_hash, data_hash, versions
 from backtesting.simulation import Terms, simulate
 from backtesting.strategy import Strategy
 from backtesting.types import (
+    Adjustment,
     Asset,
     BacktestRequest,
     BacktestResult,
@@ -59,11 +60,11 @@ def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
         costs=plan.costs,
         fill=plan.request.fill,
         first_decision=first_decision(plan, loaded, signals),
-        period=loaded.period,
+        history=loaded.history,
     )
     simulation = simulate(loaded.bars, signals, terms)
     summary = _Report(plan, loaded, signals, terms, simulation).summary()
-    curve = EquityCurve(loaded.bars.time[loaded.period :], simulation.equity)
+    curve = EquityCurve(loaded.bars.time[loaded.history :], simulation.equity)
     return BacktestResult(summary, simulation.trades, curve)
 
 
@@ -73,7 +74,7 @@ def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals) -> int:
     for indicator in signals.indicators.values():
         defined &= np.isfinite(indicator)
     delay = 0 if plan.request.fill == "same_close" else 1
-    earliest = max(loaded.period - delay, 0)
+    earliest = max(loaded.history - delay, 0)
     deciding = np.flatnonzero(defined[earliest : len(defined) - delay])
     if not len(deciding) and len(defined) > plan.strategy.warmup + delay:
         raise NoBarsError(
@@ -111,9 +112,9 @@ class _Report:
             costs=self.plan.costs,
             costs_assumed=self.plan.costs_assumed,
             calendar_assumed=calendar_assumed,
-            missing_history=self.plan.strategy.warmup + self.plan.strategy.unstable - self.loaded.period,
+            missing_history=self.plan.strategy.warmup + self.plan.strategy.unstable - self.loaded.history,
             first_tradable=instant(self._period.time[self._first_tradable]),
-            bars=self.loaded.bars,
+            bars=self._period,
             trades=self.simulation.trades,
             counters=counters,
             metrics=metrics,
@@ -123,7 +124,7 @@ class _Report:
 
     @property
     def _period(self) -> Bars:
-        return self.loaded.bars[self.loaded.period :]
+        return self.loaded.bars[self.loaded.history :]
 
     @property
     def _delay(self) -> int:
@@ -131,7 +132,7 @@ class _Report:
 
     @property
     def _first_tradable(self) -> int:
-        return self.terms.first_decision + self._delay - self.loaded.period
+        return self.terms.first_decision + self._delay - self.loaded.history
 
     def _evidence(self) -> tuple[Evidence, bool]:
         period = self._period
@@ -148,8 +149,8 @@ class _Report:
 
     def _base_time(self) -> int | None:
         """Return the instant returns start from, or None where the first bar is the base (A4)."""
-        if self.loaded.period:
-            return int(self.loaded.bars.time[self.loaded.period - 1])
+        if self.loaded.history:
+            return int(self.loaded.bars.time[self.loaded.history - 1])
         return int(self.loaded.bars.time[0]) if self._delay == 0 else None
 
     def _counters(self) -> Mapping[str, int]:
@@ -171,7 +172,7 @@ class _Report:
 
     def _holding_before_decision(self) -> Booleans:
         """Say for each deciding bar whether a position is held when its decision is made."""
-        held = np.concatenate([np.zeros(self.loaded.period + 1, dtype=bool), self.simulation.units > 0])
+        held = np.concatenate([np.zeros(self.loaded.history + 1, dtype=bool), self.simulation.units > 0])
         return held[self.terms.first_decision + self._delay :][: len(self.loaded.bars) - self.terms.first_decision]
 
     def _provenance(self, evidence: Evidence) -> Mapping[str, object]:
@@ -180,9 +181,9 @@ class _Report:
             "contract_version": versions()["contract"],
             "config_hash": config_hash(request),
             "data_hash": data_hash(bars, self.loaded.adjustment),
-            "bars": len(bars) - self.loaded.period,
-            "history_bars": self.loaded.period,
-            "first_bar": instant(bars.time[self.loaded.period]).isoformat(),
+            "bars": len(bars) - self.loaded.history,
+            "history_bars": self.loaded.history,
+            "first_bar": instant(bars.time[self.loaded.history]).isoformat(),
             "last_bar": instant(bars.time[-1]).isoformat(),
             "first_tradable_bar": instant(self._period.time[self._first_tradable]).isoformat(),
             "periods_per_year": evidence.periods_per_year,
@@ -194,6 +195,6 @@ class _Report:
         }
 
 
-def priced(plan: Plan, loaded: LoadedBars) -> Plan:
+def with_adjustment(plan: Plan, adjustment: Adjustment) -> Plan:
     """Write into the request which prices were used."""
-    return replace(plan, request=plan.request.model_copy(update={"adjustment": loaded.adjustment}))
+    return replace(plan, request=plan.request.model_copy(update={"adjustment": adjustment}))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backtesting.errors import SimulationError
 from backtesting.types import Bars, Booleans, Costs, Fill, Floats, Signals, Simulation, Trades
 from backtesting.vectorbt_kernels import BUY, Account, Columns, trade_long
 
@@ -18,24 +19,24 @@ FULL_SIZE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On which terms signals are traded; `first_decision` and `period` count bars from the first one loaded."""
+    """On which terms signals are traded; `history` bars come before the period, `first_decision` counts from there."""
 
     initial_capital: float
     position_size: float
     costs: Costs
     fill: Fill
     first_decision: int
-    period: int
+    history: int
 
 
 def simulate(bars: Bars, signals: Signals, terms: Terms) -> Simulation:
-    """Trade the signals decided from `first_decision` on, over the bars from `period` on (W2, T2)."""
+    """Trade the signals decided from `first_decision` on, over the bars after the history (W2, T2)."""
     entries = np.column_stack([signals.entries, np.zeros_like(signals.entries), signals.entries])
     exits = np.column_stack([signals.exits, np.zeros_like(signals.exits), signals.exits])
     entries[: terms.first_decision] = exits[: terms.first_decision] = False
     entries[terms.first_decision, BENCHMARK] = True
     entries, exits = (_due(each, terms) for each in (entries, exits))
-    period = bars[terms.period :]
+    period = bars[terms.history :]
     price = period.open if terms.fill == "next_open" else period.close
     columns = Columns(
         entries=entries,
@@ -48,33 +49,51 @@ def simulate(bars: Bars, signals: Signals, terms: Terms) -> Simulation:
     return _outcome(account, period, price, entries[:, STRATEGY] & ~exits[:, STRATEGY], terms)
 
 
+def check_simulation() -> None:
+    """Buy 100 units at 10 with 1010, costs of 1 % included, and value them at 11; SimulationError if it is not 1100."""
+    enter, stay = np.array([[True], [False]]), np.zeros((2, 1), dtype=bool)
+    columns = Columns(enter, stay, size=np.ones(1), fees=np.array([0.01]), slippage=np.zeros(1))
+    equity = trade_long(columns, np.array([10.0, 10.0]), np.array([10.0, 11.0]), 1010.0).equity[:, 0]
+    if not np.allclose(equity, [1000.0, 1100.0]):
+        raise SimulationError(f"the kernels compute an equity of {equity.tolist()} where it is [1000, 1100]")
+
+
 def _due(decided: Booleans, terms: Terms) -> Booleans:
     """Move decisions to the bar where they fill, and keep the period's bars."""
     due = decided
     if terms.fill != "same_close":
         due = np.zeros_like(decided)
         due[1:] = decided[:-1]
-    return due[terms.period :]
+    return due[terms.history :]
 
 
 def _outcome(account: Account, period: Bars, price: Floats, wanted: Booleans, terms: Terms) -> Simulation:
+    if not np.isfinite(account.equity).all():
+        raise SimulationError("equity grew beyond what a number can hold: the prices or the capital cannot be meant")
     orders = account.orders[account.orders["col"] == STRATEGY]
     base, paid = price[orders["idx"]], orders["price"]
-    units = account.units[:, STRATEGY]
+    units, equity, benchmark = map(_frozen, (account.units[:, STRATEGY], *account.equity.T[: BENCHMARK + 1]))
     held_before = np.concatenate([[0.0], units[:-1]]) > 0
     bought = orders[orders["side"] == BUY]
     return Simulation(
-        equity=account.equity[:, STRATEGY],
-        benchmark=account.equity[:, BENCHMARK],
+        equity=equity,
+        benchmark=benchmark,
         units=units,
         trades=_trades(account.trades[account.trades["col"] == STRATEGY], period),
         traded=float(np.sum(orders["size"] * paid)),
         fees_paid=float(np.sum(orders["fees"])),
         slippage_paid=float(np.sum(np.abs(paid - base) * orders["size"])),
         costless_return=float(account.equity[-1, COSTLESS]) / terms.initial_capital - 1.0,
-        clipped_orders=_clipped(bought, account.equity[:, STRATEGY], terms),
+        clipped_orders=_clipped(bought, equity, terms),
         unfilled_orders=int(np.count_nonzero(wanted & ~held_before)) - len(bought),
     )
+
+
+def _frozen(column: Floats) -> Floats:
+    """Return the column for itself: contiguous, read-only, and without the other columns it came with."""
+    own = column.copy()
+    own.flags.writeable = False
+    return own
 
 
 def _clipped(bought: Any, equity: Floats, terms: Terms) -> int:

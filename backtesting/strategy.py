@@ -110,14 +110,6 @@ class StrategyRegistry:
             raise UnknownNameError.among("strategy", strategy_id, self.ids(), field="strategy_id")
         return self._strategies[strategy_id]
 
-    def create(self, strategy_id: str, parameters: Mapping[str, Any]) -> Strategy:
-        """Return the strategy with its own parameters set; InvalidInputError lists all that is wrong with them."""
-        strategy = self.get(strategy_id)
-        try:
-            return strategy.model_validate(dict(parameters))
-        except ValidationError as error:
-            raise InvalidInputError.of(error, known=parameter_names(strategy), under="parameters") from error
-
     def configure(self, strategy_id: str, parameters: Mapping[str, Any]) -> tuple[Strategy, float]:
         """Return the strategy and its position_size; InvalidInputError lists all that is wrong with either."""
         strategy = self.get(strategy_id)

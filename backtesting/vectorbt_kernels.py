@@ -78,6 +78,16 @@ class Kernels(Protocol):
         ...
 
 
+class StandIn(ModuleType):
+    """A module of vectorbt of which only the record dtypes are there."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Say why the rest is missing, to whoever asks for it by name."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ImportError(f"{self.__name__}.{name} is not loaded in this process, which holds vectorbt's records alone")
+
+
 class RustKernels:
     """vectorbt's Rust kernels, called directly."""
 
@@ -184,10 +194,10 @@ def provide_record_types() -> None:
 
         return
     for package in ("vectorbt", "vectorbt.portfolio", "vectorbt.generic"):
-        sys.modules[package] = ModuleType(package)
+        sys.modules[package] = StandIn(package)
         sys.modules[package].__path__ = []
     for name, records in RECORD_FIELDS.items():
-        sys.modules[name] = module = ModuleType(name)
+        sys.modules[name] = module = StandIn(name)
         vars(module).update({record: record_dtype(fields) for record, fields in records.items()})
     vars(sys.modules["vectorbt.portfolio.enums"])["RejectedOrderError"] = type("RejectedOrderError", (Exception,), {})
 

@@ -1,5 +1,6 @@
 """Everything that can be set: the only module that reads the environment and `.env`."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,12 +10,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+def read_settings() -> "Settings":
+    """Read the settings from the environment and from `.env`, or from the file BACKTEST_ENV_FILE names; empty: none."""
+    return Settings(_env_file=os.environ.get("BACKTEST_ENV_FILE", PROJECT / ".env") or None)
+
+
 class Settings(BaseSettings):
     """The settings, each with its default; `.env.example` shows them all."""
 
-    model_config = SettingsConfigDict(
-        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
 
     database_url: SecretStr | None = Field(
         None, description="Your own PostgreSQL, e.g. postgresql://user@host/db; empty: an embedded one is started"

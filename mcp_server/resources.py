@@ -1,7 +1,8 @@
 """Read-only views for clients that browse: runs and strategies as JSON."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mcp.server import MCPServer
@@ -10,7 +11,6 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from backtesting.errors import BacktestError, RunNotFoundError
 from backtesting.metrics import KEYS
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import Run
 from mcp_server.schemas import MetricsReply, RunReply, StrategiesReply, trade_rows
 from mcp_server.tools import Services
 
@@ -21,32 +21,38 @@ FIRST_TRADES = 100
 def add_resources(server: MCPServer[Any], registry: StrategyRegistry, services: Callable[[], Services]) -> None:
     """Offer `backtest://{id}` with its results and metrics, and `strategies://list`."""
 
-    def find(run_id: str) -> Run:
-        try:
-            return services().runs.get(run_id)
-        except RunNotFoundError as error:
-            raise ResourceNotFoundError(str(error)) from error
-        except BacktestError as error:
-            raise ResourceError(str(error)) from error
-
     @server.resource("backtest://{run_id}", title="A backtest", mime_type=JSON)
     def backtest(run_id: str) -> str:
         """Request, status, key metrics, warnings and provenance of a run."""
-        return RunReply.of(find(run_id)).model_dump_json()
+        with resource_errors():
+            return RunReply.of(services().runs.get(run_id)).model_dump_json()
 
     @server.resource("backtest://{run_id}/results", title="Results of a backtest", mime_type=JSON)
     def results(run_id: str) -> str:
         """A run with its first 100 trades."""
-        run = find(run_id)
-        trades = trade_rows(services().runs.trades(run.id, 0, FIRST_TRADES))
-        return json.dumps(RunReply.of(run).model_dump(mode="json") | {"trades": trades}, allow_nan=False)
+        with resource_errors():
+            runs = services().runs
+            run, trades = runs.get(run_id), trade_rows(runs.trades(run_id, 0, FIRST_TRADES))
+            return json.dumps(RunReply.of(run).model_dump(mode="json") | {"trades": trades}, allow_nan=False)
 
     @server.resource("backtest://{run_id}/metrics", title="Metrics of a backtest", mime_type=JSON)
     def metrics(run_id: str) -> str:
         """Every metric of a run, and why some are undefined."""
-        return MetricsReply.of(find(run_id), KEYS).model_dump_json()
+        with resource_errors():
+            return MetricsReply.of(services().runs.get(run_id), KEYS).model_dump_json()
 
     @server.resource("strategies://list", title="Strategies", mime_type=JSON)
     def strategies() -> str:
         """Every strategy with its parameters."""
         return StrategiesReply.of([strategy.describe() for strategy in registry]).model_dump_json()
+
+
+@contextmanager
+def resource_errors() -> Iterator[None]:
+    """Turn what the reader can mend into the protocol's errors, texts kept."""
+    try:
+        yield
+    except RunNotFoundError as error:
+        raise ResourceNotFoundError(str(error)) from error
+    except BacktestError as error:
+        raise ResourceError(str(error)) from error

@@ -169,6 +169,7 @@ class ValidationReply(BaseModel):
     suggestion: Annotated[dict[str, Any] | None, Field(description="A corrected configuration that is valid")]
     effective: Annotated[dict[str, Any] | None, Field(description="All parameters with defaults, when valid")]
     warmup_bars: int | None
+    unstable_bars: Annotated[int | None, Field(description="Further bars until recursive indicators settle")]
 
     @classmethod
     def of(cls, report: StrategyReport) -> Self:
@@ -179,6 +180,7 @@ class ValidationReply(BaseModel):
             suggestion=report.suggestion,
             effective=report.effective,
             warmup_bars=report.warmup,
+            unstable_bars=report.unstable,
         )
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import structlog
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import ValidationError
 
 from backtesting import VERSION
-from backtesting.errors import BacktestError, InvalidInputError
+from backtesting.errors import BacktestError, DefectError, InvalidInputError
 from backtesting.strategy import StrategyRegistry
 from mcp_server.resources import add_resources
 from mcp_server.schemas import refusal
@@ -27,13 +27,9 @@ INSTRUCTIONS = (
     "before praising it: few trades, assumed costs or a bull market make a strategy look better than it is."
 )
 
+DEFECT = "this server has a defect, the request is not to blame; the server's log has the details"
+
 log = structlog.stdlib.get_logger("backtesting_mcp")
-
-
-class DefectError(BacktestError):
-    """Something this server did wrong; the details are in its log alone."""
-
-    code = "internal_error"
 
 
 class StrictTool(Tool):
@@ -46,20 +42,20 @@ class StrictTool(Tool):
             result = await super().run(arguments, context, convert_result)
             outcome, run_id = "ok", (result.structured_content or {}).get("backtest_id")
         except ToolError as error:
-            failure = self._expected(error.__cause__ or error)
+            failure = self._expected(error)
             result, outcome, run_id = refusal(failure), failure.code, failure.run_id
         log.info("call", tool=self.name, ms=round((perf_counter() - started) * 1000, 1), outcome=outcome, run_id=run_id)
         return result
 
-    def _expected(self, cause: BaseException) -> BacktestError:
-        if isinstance(cause, BacktestError):
+    def _expected(self, error: ToolError) -> BacktestError:
+        cause = error.__cause__ or error
+        if isinstance(cause, BacktestError) and not isinstance(cause, DefectError):
             return cause
-        if isinstance(cause, ValidationError):
+        # the same exception from inside the tool is a defect, and then the error is an UnexpectedToolError
+        if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
             return InvalidInputError.of(cause, known=self.fn_metadata.arg_model.model_fields)
         log.error("defect", tool=self.name, exc_info=cause)
-        return DefectError(
-            f"{self.name} met a defect of this server, not of the request; the server's log has the details"
-        )
+        return cause if isinstance(cause, DefectError) else DefectError(f"{self.name}: {DEFECT}")
 
 
 def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:

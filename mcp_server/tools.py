@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from backtesting.engine import BacktestEngine
+from backtesting.engine import BacktestEngine, as_request
 from backtesting.errors import BacktestError
 from backtesting.metrics import KEYS, require_known
 from backtesting.ports import RunRepository
@@ -18,7 +18,6 @@ from backtesting.strategy_check import check_config
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
-    BacktestRequest,
     Capital,
     CostChoice,
     Day,
@@ -45,6 +44,7 @@ from mcp_server.schemas import (
 )
 
 TRADES_A_PAGE, POINTS_OF_A_CURVE, LARGEST_PAGE = 12, 40, 500
+FEWEST_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Tools:
         Use it to answer whether a strategy would have made money, and whether to believe it: the answer sets it beside
         buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good.
         """
-        request = BacktestRequest(
+        request = as_request(
             strategy_id=strategy_id,
             asset_symbol=asset_symbol,
             start_date=start_date,
@@ -108,7 +108,7 @@ class Tools:
         section: Section = "summary",
         offset: Annotated[int, Field(ge=0, description="First trade of the page")] = 0,
         limit: Annotated[
-            int | None, Field(ge=3, le=LARGEST_PAGE, description="Trades of a page (12) or points of the curve (40)")
+            int | None, Field(ge=1, le=LARGEST_PAGE, description="Trades of a page (12) or points of the curve (40)")
         ] = None,
     ) -> Annotated[CallToolResult, ResultsReply]:
         """Read a stored run: its summary, its trades page by page, or its equity curve in few points.
@@ -145,8 +145,8 @@ class Tools:
         lines = [f"- {problem}" for problem in report_.problems]
         if report_.valid:
             lines = [f"valid: {report_.effective}; needs {report_.warmup} bars of warm-up"]
-        elif report_.suggestion:
-            lines = ["not valid:", *lines, f"suggestion: {report_.suggestion}"]
+        else:
+            lines = ["not valid:", *lines, f"suggestion: {report_.suggestion or 'none is near enough'}"]
         return reply(ValidationReply.of(report_), "\n".join(lines))
 
     def get_metrics(
@@ -190,7 +190,7 @@ class Tools:
         if run.summary is None:
             raise _failed(run)
         curve = self._services().runs.equity(run.id)
-        points = curve_points(downsample(curve, limit))
+        points = curve_points(downsample(curve, max(limit, FEWEST_POINTS)))
         page = ResultsReply(
             backtest_id=run.id, status=run.status.value, section="equity", equity=points, total=len(curve.time)
         )

@@ -18,6 +18,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(SETTINGS):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("BACKTEST_ENV_FILE", "")
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def test_t4_both_days_belong_to_the_period() -> None:
     loaded = load_bars(desk.bars, desk.request(start_date=day(1), end_date=day(3)), history=0)
 
     assert loaded.bars.open.tolist() == [11.0, 12.0, 13.0]
-    assert loaded.period == 0
+    assert loaded.history == 0
 
 
 def test_a_timeframe_that_is_not_stored_is_refused_with_those_that_are() -> None:
@@ -102,7 +102,7 @@ def test_w1_history_comes_before_the_period() -> None:
     loaded = load_bars(desk.bars, desk.request(start_date=day(3)), history=2)
 
     assert loaded.bars.open.tolist() == [11.0, 12.0, 13.0, 14.0]
-    assert loaded.period == 2
+    assert loaded.history == 2
 
 
 def test_w1_where_less_history_is_stored_all_of_it_is_loaded() -> None:
@@ -110,7 +110,7 @@ def test_w1_where_less_history_is_stored_all_of_it_is_loaded() -> None:
 
     loaded = load_bars(desk.bars, desk.request(start_date=day(1)), history=50)
 
-    assert (len(loaded.bars), loaded.period) == (5, 1)
+    assert (len(loaded.bars), loaded.history) == (5, 1)
 
 
 # Rule T5, bad bars

@@ -13,10 +13,20 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtesting.errors import BacktestError, BadBarsError, InvalidInputError, NoBarsError, UnknownNameError
+from backtesting.engine import BacktestEngine
+from backtesting.errors import (
+    BacktestError,
+    BadBarsError,
+    DatabaseUnavailableError,
+    DefectError,
+    InvalidInputError,
+    NoBarsError,
+    SimulationError,
+    UnknownNameError,
+)
 from backtesting.metrics import KEYS
 from backtesting.strategies import STRATEGIES
-from backtesting.strategy import Strategy, StrategyType
+from backtesting.strategy import Strategy, StrategyRegistry, StrategyType
 from backtesting.types import (
     RUN_ID_PATTERN,
     Asset,
@@ -25,11 +35,12 @@ from backtesting.types import (
     Bars,
     Costs,
     Floats,
+    Run,
     RunStatus,
     Signals,
     Timeframe,
 )
-from tests.fixtures.in_memory import NOW, STOCK, Desk, between, day
+from tests.fixtures.in_memory import NOW, STOCK, Desk, InMemoryRuns, between, day
 from tests.fixtures.series import bars_of, daily, p_bars, sample_bars
 
 GOLDEN_COSTS = Costs(commission=0.001, slippage=0.0005)
@@ -664,13 +675,51 @@ def test_a_completed_run_is_stored_with_its_complete_request_and_its_result() ->
 def test_a_strategy_that_crashes_leaves_a_failed_run_without_its_secrets() -> None:
     desk = Desk(STAIRS, strategies=[Crashing])
 
-    with pytest.raises(ZeroDivisionError, match="6 secrets"):
+    with pytest.raises(DefectError) as met:
         desk.run("crashing")
 
     [(run, result)] = desk.runs.stored.values()
-    assert (run.status, run.error, run.completed_at) == (RunStatus.FAILED, "internal error", NOW)
+    assert met.value.run_id == run.id
+    assert isinstance(met.value.__cause__, ZeroDivisionError)
+    assert (run.status, run.completed_at) == (RunStatus.FAILED, NOW)
+    assert run.error is not None and "defect" in run.error and "secrets" not in run.error
     assert run.summary is None
     assert result is None
+
+
+class FullDisk(InMemoryRuns):
+    """Refuses whatever is stored, as a database out of order does."""
+
+    def add(self, run: Run, result: BacktestResult | None) -> None:  # noqa: ARG002 - the port's signature
+        raise DatabaseUnavailableError("the disk is full")
+
+
+def test_a_result_that_cannot_be_stored_is_an_error_and_no_run() -> None:
+    desk = Desk(STAIRS)
+    engine = BacktestEngine(StrategyRegistry(STRATEGIES), desk.bars, FullDisk())
+
+    with pytest.raises(DatabaseUnavailableError) as met:
+        engine.run(desk.request())
+
+    assert met.value.run_id is None
+
+
+def test_an_equity_that_no_number_can_hold_fails_the_run() -> None:
+    prices = np.array([1e-300, 1e-300, 1e300, 1e300])
+    desk = Desk(bars_of(prices))
+
+    with pytest.raises(SimulationError, match="beyond what a number can hold"):
+        desk.run()
+
+    [(run, _)] = desk.runs.stored.values()
+    assert run.status is RunStatus.FAILED
+
+
+def test_the_arrays_of_a_result_are_its_own_and_read_only() -> None:
+    curve = Desk(STAIRS).result().equity.value
+
+    assert curve.flags.c_contiguous and curve.base is None
+    assert not curve.flags.writeable
 
 
 BROKEN = Bars(STAIRS.time, STAIRS.open, STAIRS.high, STAIRS.low, STAIRS.close, np.full(6, np.nan))

@@ -253,7 +253,7 @@ async def test_a_wrong_configuration_is_told_whole_and_the_suggestion_is_valid(c
         ({"asset_symbol": "../../etc/passwd"}, ["asset_symbol", "known: AAPL, IBM, MSFT"]),
         ({"asset_symbol": "IBM\x00"}, ["asset_symbol"]),
         ({"start_date": "2012-12-31", "end_date": "2001-01-02"}, ["start_date 2012-12-31", "end_date 2001-01-02"]),
-        ({"start_date": "yesterday"}, ["start_date", "valid date", "yesterday"]),
+        ({"start_date": "yesterday"}, ["start_date", "2005-01-03", "yesterday"]),
         ({"start_date": "1999-01-01"}, ["start_date 1999-01-01", "2000-03-01 to 2013-03-01"]),
         ({"end_date": "2031-01-01"}, ["end_date 2031-01-01", "2000-03-01 to 2013-03-01"]),
         ({"initial_capital": 0}, ["initial_capital", "greater than 0"]),
@@ -276,6 +276,9 @@ async def test_a_wrong_configuration_is_told_whole_and_the_suggestion_is_valid(c
         ({"costs": {"commission": 0.9, "slippage": 0}}, ["commission", "0.5"]),
         ({"adjustment": "some"}, ["adjustment", "raw"]),
         ({"risk_free": 1e308}, ["risk_free"]),
+        ({"start_date": 951868800}, ["start_date", "2005-01-03"]),
+        ({"start_date": "2001-01-02T00:00:00"}, ["start_date", "2005-01-03"]),
+        ({"parameters": {f"unknown_{number}": 1 for number in range(5000)}}, ["parameters.unknown_0", "and "]),
         ({"capital": 5}, ["capital", "did you mean 'initial_capital'"]),
     ],
 )
@@ -338,6 +341,20 @@ async def test_a_defect_is_told_without_its_details() -> None:
 
     assert "secret" not in told and "defect" in told
     assert any(entry["event"] == "defect" for entry in logs)
+
+
+async def test_a_stored_run_that_cannot_be_read_is_a_defect_and_not_the_callers_mistake(template: Database) -> None:
+    database = copy_of(template)
+    stores, registry = database.stores(), StrategyRegistry(STRATEGIES)
+    services = Services(BacktestEngine(registry, stores.bars, stores.runs), stores.runs)
+
+    async with Client(build_server(registry, lambda: services)) as client:
+        run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+        database.execute("update app.backtest_runs set request = '{}'")
+        told = text_of(await client.call_tool("get_metrics", {"backtest_id": run["backtest_id"]}))
+
+    assert "defect" in told and "is required" not in told
+    stores.close()
 
 
 async def refused_defect(client: Client) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings
+from config.settings import Settings, read_settings
 
 EXAMPLE = (Path(__file__).resolve().parent.parent / ".env.example").read_text(encoding="utf-8")
 
@@ -24,14 +24,26 @@ def test_the_example_means_the_defaults(tmp_path: Path) -> None:
     copy = tmp_path / ".env"
     copy.write_text(EXAMPLE, encoding="utf-8")
 
-    assert Settings(_env_file=copy) == Settings(_env_file=None)  # type: ignore[call-arg]
+    assert Settings(_env_file=copy) == Settings()  # type: ignore[call-arg]
+
+
+def test_a_file_of_settings_is_read_where_it_is_named_and_not_where_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "named.env"
+    named.write_text("BACKTEST_USER=carol\n", encoding="utf-8")
+
+    monkeypatch.setenv("BACKTEST_ENV_FILE", str(named))
+    assert read_settings().user_id == "carol"
+    monkeypatch.setenv("BACKTEST_ENV_FILE", "")
+    assert read_settings().user_id == "local"
 
 
 def test_the_environment_is_read_when_settings_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cret@h/d")
     monkeypatch.setenv("BACKTEST_USER", "alice")
 
-    settings = Settings()
+    settings = read_settings()
 
     assert settings.user_id == "alice"
     assert "s3cret" not in repr(settings)

@@ -40,7 +40,7 @@ def terms_of(**given_terms: Any) -> Terms:
         "costs": FREE,
         "fill": "next_open",
         "first_decision": 0,
-        "period": 0,
+        "history": 0,
     }
     return Terms(**defaults | given_terms)
 
@@ -220,7 +220,7 @@ def test_w2_decisions_before_the_first_are_dropped() -> None:
 
 
 def test_w2_the_last_bar_before_the_period_decides_the_fill_at_its_first_open() -> None:
-    outcome = traded(STAIRS, enter=(2,), first_decision=2, period=3, initial_capital=40.0)
+    outcome = traded(STAIRS, enter=(2,), first_decision=2, history=3, initial_capital=40.0)
 
     assert outcome.trades.entry_bar.tolist() == [0]
     assert outcome.trades.entry_time.tolist() == [STAIRS.time[3]]

@@ -41,7 +41,7 @@ def home() -> Iterator[Path]:
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-    return kept | {"BACKTEST_DATA_DIR": str(home)} | more
+    return kept | {"BACKTEST_DATA_DIR": str(home), "BACKTEST_ENV_FILE": ""} | more
 
 
 def server(home: Path, **more: str) -> StdioServerParameters:
@@ -193,7 +193,7 @@ async def test_a_wrong_database_url_is_a_tool_error_that_says_what_would_be_righ
 
 def test_the_first_answer_needs_neither_vectorbt_nor_pandas_nor_numba() -> None:
     look = (
-        "import sys; sys.argv = ['main.py']; import main; app = main.Application(main.Settings()); app.unopened();"
+        "import sys; sys.argv = ['main.py']; import main; app = main.Application(main.read_settings()); app.unopened();"
         "print(sorted({'vectorbt', 'pandas', 'numba', 'alembic', 'matplotlib'} & set(sys.modules)))"
     )
 

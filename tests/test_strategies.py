@@ -27,7 +27,7 @@ every_variant = pytest.mark.parametrize(
     "strategy",
     [
         *(strategy() for strategy in STRATEGIES),
-        *(REGISTRY.create(strategy_id, parameters) for strategy_id, parameters in OTHER_PARAMETERS.items()),
+        *(REGISTRY.configure(strategy_id, parameters)[0] for strategy_id, parameters in OTHER_PARAMETERS.items()),
     ],
     ids=repr,
 )
@@ -130,7 +130,7 @@ def test_no_strategy_decides_on_a_price_that_never_moves_except_to_hold(strategy
 
 
 def test_the_sma_crossover_decides_one_bar_before_the_fills_of_the_golden_run() -> None:
-    strategy = REGISTRY.create("sma_crossover", {"fast_period": 5, "slow_period": 20})
+    strategy = REGISTRY.configure("sma_crossover", {"fast_period": 5, "slow_period": 20})[0]
 
     entered, left = positions(strategy.signals(p_bars()))
 
@@ -140,7 +140,7 @@ def test_the_sma_crossover_decides_one_bar_before_the_fills_of_the_golden_run() 
 
 @pytest.mark.parametrize(("strategy_id", "closed"), [("sma_crossover", 36), ("rsi", 12), ("macd", 121)])
 def test_decisions_on_the_ibm_sample_make_the_trades_vectorbt_counted(strategy_id: str, closed: int) -> None:
-    strategy = REGISTRY.create(strategy_id, {})
+    strategy = REGISTRY.configure(strategy_id, {})[0]
 
     _, left = positions(strategy.signals(sample_bars("ibm").adjusted()))
 
@@ -148,7 +148,7 @@ def test_decisions_on_the_ibm_sample_make_the_trades_vectorbt_counted(strategy_i
 
 
 def test_the_sma_crossover_holds_one_position_at_the_end_of_the_ibm_sample() -> None:
-    entered, left = positions(REGISTRY.create("sma_crossover", {}).signals(sample_bars("ibm").adjusted()))
+    entered, left = positions(REGISTRY.configure("sma_crossover", {})[0].signals(sample_bars("ibm").adjusted()))
 
     assert len(entered) - len(left) == 1
 
@@ -157,7 +157,7 @@ def test_the_rsi_strategy_enters_below_oversold_and_leaves_above_overbought() ->
     close = p_close()
     strength = talib.RSI(close, 5)
 
-    signals = REGISTRY.create("rsi", {"period": 5}).signals(bars_of(close))
+    signals = REGISTRY.configure("rsi", {"period": 5})[0].signals(bars_of(close))
 
     assert signals.entries.any()
     assert signals.exits.any()
@@ -171,14 +171,14 @@ def test_the_macd_strategy_enters_where_the_histogram_turns_positive() -> None:
     close = p_close()
     histogram = talib.MACD(close, 12, 26, 9)[2]
 
-    signals = REGISTRY.create("macd", {}).signals(bars_of(close))
+    signals = REGISTRY.configure("macd", {})[0].signals(bars_of(close))
 
     turned = (histogram[1:] > 0) & (histogram[:-1] < 0)
     assert np.flatnonzero(signals.entries).tolist() == (np.flatnonzero(turned) + 1).tolist()
 
 
 def test_buy_and_hold_asks_to_enter_at_every_close_and_never_to_leave() -> None:
-    signals = REGISTRY.create("buy_and_hold", {}).signals(p_bars())
+    signals = REGISTRY.configure("buy_and_hold", {})[0].signals(p_bars())
 
     assert signals.entries.all()
     assert not signals.exits.any()
@@ -189,14 +189,14 @@ def test_buy_and_hold_asks_to_enter_at_every_close_and_never_to_leave() -> None:
     [("sma_crossover", 49, 0), ("rsi", 14, 250), ("macd", 33, 250), ("buy_and_hold", 0, 0)],
 )
 def test_default_warmups_are_those_of_the_contract(strategy_id: str, warmup: int, unstable: int) -> None:
-    strategy = REGISTRY.create(strategy_id, {})
+    strategy = REGISTRY.configure(strategy_id, {})[0]
 
     assert (strategy.warmup, strategy.unstable) == (warmup, unstable)
 
 
 @every_strategy
 def test_defaults_are_valid(strategy: type[Strategy]) -> None:
-    assert REGISTRY.create(strategy.id(), strategy.default_parameters()) == strategy()
+    assert REGISTRY.configure(strategy.id(), strategy.default_parameters())[0] == strategy()
 
 
 @every_strategy
@@ -244,12 +244,12 @@ def test_a_broken_rule_names_both_fields_both_values_and_the_remedy(
     strategy_id: str, parameters: Mapping[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=f"parameters: {words}"):
-        REGISTRY.create(strategy_id, parameters)
+        REGISTRY.configure(strategy_id, parameters)[0]
 
 
 def test_create_reports_every_wrong_parameter_with_its_path() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        REGISTRY.create("sma_crossover", {"fast_perod": 5, "fast_period": 0, "slow_period": "x"})
+        REGISTRY.configure("sma_crossover", {"fast_perod": 5, "fast_period": 0, "slow_period": "x"})[0]
 
     assert {problem.path for problem in caught.value.problems} == {
         "parameters.fast_perod",
@@ -261,12 +261,12 @@ def test_create_reports_every_wrong_parameter_with_its_path() -> None:
 
 def test_a_misspelt_position_size_is_recognised() -> None:
     with pytest.raises(InvalidInputError, match="did you mean 'position_size'"):
-        REGISTRY.create("buy_and_hold", {"positon_size": 0.5})
+        REGISTRY.configure("buy_and_hold", {"positon_size": 0.5})[0]
 
 
 def test_an_unknown_id_offers_the_nearest_one() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'sma_crossover'") as caught:
-        REGISTRY.create("sma_crosover", {})
+        REGISTRY.configure("sma_crosover", {})[0]
 
     assert caught.value.field == "strategy_id"
 
@@ -282,7 +282,7 @@ def test_two_strategies_of_one_id_are_refused() -> None:
 
 
 def test_a_created_strategy_never_changes() -> None:
-    strategy = REGISTRY.create("sma_crossover", {})
+    strategy = REGISTRY.configure("sma_crossover", {})[0]
 
     with pytest.raises(ValidationError, match="frozen"):
         strategy.fast_period = 3  # type: ignore[attr-defined]

@@ -192,7 +192,7 @@ def test_parameters_that_are_no_object_are_refused_and_replaced_by_defaults(para
 )
 def test_the_problems_begin_with_those_a_run_would_report(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        REGISTRY.create("rsi", parameters)
+        REGISTRY.configure("rsi", parameters)[0]
 
     problems = check("rsi", parameters).problems
 

@@ -1,12 +1,16 @@
 """What may be asked for: validated once, refused with the field and the remedy."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from backtesting.errors import shown
 from backtesting.types.market import Timeframe
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Fill = Literal["next_open", "next_close", "same_close"]
 
@@ -58,7 +62,14 @@ AssetSymbol = Annotated[
 ]
 
 
-Day = Annotated[date, Field(strict=False, description="ISO day, inclusive, e.g. 2005-01-03")]
+def _iso_day(given: object) -> object:
+    """Let only days through: pydantic would read numbers as seconds since 1970, and cut times off."""
+    if isinstance(given, date) or (isinstance(given, str) and ISO_DAY.fullmatch(given)):
+        return given
+    raise ValueError(f"a day is written like 2005-01-03, got {shown(given)}")
+
+
+Day = Annotated[date, Field(strict=False, description="ISO day, inclusive, e.g. 2005-01-03"), BeforeValidator(_iso_day)]
 
 
 Capital = Annotated[
