@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import signal
@@ -180,7 +181,8 @@ def _show(app: Application, run: Run) -> None:
     stores, metrics = app.stores(), run.summary.metrics if run.summary else {}
     count = int(metrics["total_trades"] or 0) + int(metrics["open_trades"] or 0)
     last = stores.runs.trades(run.id, max(0, count - LAST_TRADES), LAST_TRADES)
-    print("\n".join([report(run), "", f"Last {len(last)} of {count} trades:", *trade_lines(last)]))
+    heading = f"Last {len(last)} of {count} trades:" if count else "No trades."
+    print("\n".join([report(run), "", heading, *trade_lines(last)]))
     print(f"\nStored as {run.id}, with all its trades, in {stores.place}.")
 
 
@@ -275,13 +277,21 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("strategy", help="strategy id, e.g. sma_crossover")
     parser.add_argument("symbol", help="stored symbol, e.g. IBM")
     parser.add_argument("--set", action="append", type=setting, default=[], metavar="NAME=VALUE", help="a parameter")
-    parser.add_argument("--start", type=date.fromisoformat, metavar="DAY", help="first day, e.g. 2005-01-03")
-    parser.add_argument("--end", type=date.fromisoformat, metavar="DAY", help="last day")
+    parser.add_argument("--start", type=day, metavar="DAY", help="first day, e.g. 2005-01-03")
+    parser.add_argument("--end", type=day, metavar="DAY", help="last day")
     parser.add_argument("--capital", type=float, help="cash at the start (default: 100000)")
     parser.add_argument("--timeframe", help="bar length (default: 1d)")
     parser.add_argument("--fill", help="next_open (default), next_close or same_close")
     parser.add_argument("--costs", help="us_equity, crypto, fx or zero (default: by the asset's class)")
     parser.add_argument("--adjustment", help="adjusted or raw prices")
+
+
+def day(text: str) -> date:
+    """Read an ISO day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day, write it like 2005-01-03") from None
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -322,6 +332,7 @@ def signals_leave(app: Application) -> Iterator[None]:
     def leave(number: int, _: Any) -> NoReturn:
         # an orderly exit would wait for the thread that waits for input
         app.leave()
+        logging.shutdown()
         os._exit(SIGNAL_EXIT + number)
 
     before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 60
 LISTED_NAMES = 60
+UNION_TAGS = ("preset", "rates")  # pydantic names the branch of a union it took, which the caller never wrote
 TOLD_PROBLEMS, KEPT_PROBLEMS = 10, 100
 SHORTEST_ABBREVIATION = 3
 
@@ -152,17 +153,25 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}... ({len(text)} characters)"
 
 
+def _step(part: str | int) -> str:
+    """Return one part of a path as it may stand in a message: printable, never long."""
+    text = str(part)[:SHOWN_CHARACTERS]
+    return text if text.isprintable() else repr(text)
+
+
 def _problem(detail: "ErrorDetails", known: Sequence[str], under: str) -> Problem:
     """Say one pydantic complaint in a sentence: what was given and what is wanted."""
-    where = [str(part)[:SHOWN_CHARACTERS] for part in detail["loc"]]
+    where = [_step(part) for part in detail["loc"] if part not in UNION_TAGS]
     path = ".".join([under, *where] if under else where)
     match detail["type"]:
         case "missing":
             return Problem(path, "is required")
         case "extra_forbidden" | "unexpected_keyword_argument":
-            listed = f" (known: {', '.join(known)})" if known else ""
+            listed = f" (known: {', '.join(known)})" if known and len(where) == 1 else ""
             return Problem(path, f"unknown field{did_you_mean(where[-1], known)}{listed}")
         case "value_error":
             return Problem(path, str(detail["ctx"]["error"]))
+        case "string_pattern_mismatch":
+            return Problem(path, f"holds characters that are not allowed here, got {shown(detail['input'])}")
     message = detail["msg"]
     return Problem(path, f"{message[0].lower()}{message[1:]}, got {shown(detail['input'])}")

@@ -67,6 +67,8 @@ def _prices(found: Findings) -> Iterator[Flag]:
         )
     if found.request.fill == "same_close":
         yield Flag("optimistic_fill", "orders fill at the very close that decided them, which nobody can trade")
+    if dropped := found.counters["unfilled_orders"]:
+        yield Flag("unfilled_orders", f"{dropped} orders were too small to be sent: raise capital or position_size")
     if idle := found.counters["zero_volume_fills"]:
         yield Flag("zero_volume_fills", f"{idle} fills fall on bars without volume")
 

@@ -1,5 +1,6 @@
 """One method a tool: flat arguments become a request, a use case answers, the reply is shaped."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -45,6 +46,7 @@ from mcp_server.schemas import (
 
 TRADES_A_PAGE, POINTS_OF_A_CURVE, LARGEST_PAGE = 12, 40, 500
 FEWEST_POINTS = 3
+LARGEST_OFFSET = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Tools:
         self,
         backtest_id: BacktestId,
         section: Section = "summary",
-        offset: Annotated[int, Field(ge=0, description="First trade of the page")] = 0,
+        offset: Annotated[int, Field(ge=0, le=LARGEST_OFFSET, description="First trade of the page")] = 0,
         limit: Annotated[
             int | None, Field(ge=1, le=LARGEST_PAGE, description="Trades of a page (12) or points of the curve (40)")
         ] = None,
@@ -144,16 +146,18 @@ class Tools:
         report_ = check_config(self._registry, strategy_config)
         lines = [f"- {problem}" for problem in report_.problems]
         if report_.valid:
-            lines = [f"valid: {report_.effective}; needs {report_.warmup} bars of warm-up"]
+            lines = [f"valid: {json.dumps(report_.effective)}; needs {report_.warmup} bars of warm-up"]
         else:
-            lines = ["not valid:", *lines, f"suggestion: {report_.suggestion or 'none is near enough'}"]
+            suggested = json.dumps(report_.suggestion) if report_.suggestion else "none is near enough"
+            lines = ["not valid:", *lines, f"suggestion: {suggested}"]
         return reply(ValidationReply.of(report_), "\n".join(lines))
 
     def get_metrics(
         self,
         backtest_id: BacktestId,
         metrics: Annotated[
-            list[Annotated[str, Field(max_length=64)]] | None, Field(max_length=100, description="Names; default: all")
+            list[Annotated[str, Field(max_length=64)]] | None,
+            Field(min_length=1, max_length=100, description="Names; default: all"),
         ] = None,
     ) -> Annotated[CallToolResult, MetricsReply]:
         """Read metrics of a stored run by name, unrounded, with the reason for each that is undefined.

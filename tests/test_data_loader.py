@@ -61,7 +61,7 @@ def test_t4_dates_outside_the_stored_bars_are_refused_with_both_and_the_stored_r
 def test_t4_a_start_after_the_end_is_refused_with_both_dates() -> None:
     desk = Desk(five_bars())
 
-    with pytest.raises(ValueError, match="start_date 2020-01-04 is after end_date 2020-01-02: swap them"):
+    with pytest.raises(ValueError, match="start_date 2020-01-04 is after end_date 2020-01-02: choose an earlier"):
         desk.run(start_date=day(3), end_date=day(1))
 
     assert desk.runs.stored == {}

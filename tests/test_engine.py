@@ -530,11 +530,14 @@ def test_p4_fills_on_bars_without_volume_are_counted_at_both_ends() -> None:
     assert scripted(idle, enter=(0, 3), leave=(1,)).summary.counters["zero_volume_fills"] == 2
 
 
-def test_p4_an_order_too_small_to_send_is_unfilled() -> None:
-    # 1e-7 buy less than 1e-8 units at 20 and more.
-    counters = scripted(STAIRS, enter=(0, 2), initial_capital=1e-7).summary.counters
+def test_p4_an_order_too_small_to_send_is_unfilled_and_flagged() -> None:
+    # A millionth of 0.01 buys less than 1e-8 units at 20 and more.
+    asked = script((0, 2), position_size=1e-6)
+    summary = scripted(STAIRS, parameters=asked, initial_capital=0.01).summary
+    counters = summary.counters
 
     assert counters["unfilled_orders"] == 2
+    assert "unfilled_orders" in [flag.code for flag in summary.flags]
     assert counters["pending_signal"] == counters["ignored_signals"] == 0
 
 

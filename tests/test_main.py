@@ -59,7 +59,7 @@ def test_a_backtest_takes_strategy_symbol_parameters_and_terms(capsys: pytest.Ca
         (["backtest", "rsi", "IBM", "--capital", "0"], "initial_capital"),
         (["backtest", "rsi", "IBM", "--costs", "free"], "us_equity"),
         (["backtest", "rsi", "IBM", "--timeframe", "1h"], "known: 1d"),
-        (["backtest", "rsi", "IBM", "--start", "2012-01-03", "--end", "2001-01-03"], "swap them"),
+        (["backtest", "rsi", "IBM", "--start", "2012-01-03", "--end", "2001-01-03"], "choose an earlier start_date"),
     ],
 )
 def test_a_backtest_that_cannot_be_meant_is_one_clear_line(

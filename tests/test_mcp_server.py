@@ -227,7 +227,7 @@ async def test_strategies_are_listed_with_schema_and_defaults(client: Client) ->
     listed = (await client.call_tool("list_strategies", {})).structured_content or {}
 
     found = {each["strategy_id"]: each for each in listed["strategies"]}
-    assert list(found) == ["sma_crossover", "rsi", "macd", "buy_and_hold"]
+    assert tuple(found) == StrategyRegistry(STRATEGIES).ids()
     assert found["rsi"]["parameters"]["properties"]["period"]["default"] == 14
     assert found["sma_crossover"]["parameters"]["additionalProperties"] is False
 
@@ -256,8 +256,12 @@ async def test_a_wrong_configuration_is_told_whole_and_the_suggestion_is_valid(c
         ({"start_date": "yesterday"}, ["start_date", "2005-01-03", "yesterday"]),
         ({"start_date": "1999-01-01"}, ["start_date 1999-01-01", "2000-03-01 to 2013-03-01"]),
         ({"end_date": "2031-01-01"}, ["end_date 2031-01-01", "2000-03-01 to 2013-03-01"]),
-        ({"initial_capital": 0}, ["initial_capital", "greater than 0"]),
-        ({"initial_capital": -1}, ["initial_capital", "greater than 0"]),
+        ({"initial_capital": 0}, ["initial_capital", "greater than or equal to 0.01"]),
+        ({"initial_capital": -1}, ["initial_capital", "greater than or equal to 0.01"]),
+        ({"initial_capital": 1e-12}, ["initial_capital", "greater than or equal to 0.01"]),
+        ({"parameters": {"a\x00\nb": 1}}, ["'a\\x00\\nb'"]),
+        ({"asset_symbol": "IBM\n"}, ["asset_symbol", "not allowed"]),
+        ({"costs": {"commission": 0.1, "slippage": 0.1, "x": 1}}, ["costs.x: unknown field"]),
         ({"initial_capital": 1e308}, ["initial_capital", "1e+308"]),
         ({"initial_capital": "a lot"}, ["initial_capital", "number"]),
         ({"initial_capital": True}, ["initial_capital", "number"]),

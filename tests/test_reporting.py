@@ -141,8 +141,8 @@ def test_trades_are_told_with_days_prices_and_profit() -> None:
 
     # 5000 units from 20 to 30; the 150 000 buy 3000 at 50, worth 61 at the end.
     assert lines == [
-        "#0 long 5000.0000: 2020-01-02 at 20.0000 -> 2020-01-03 at 30.0000; +50,000.00 (+50.00 %)",
-        "#1 long 3000.0000: 2020-01-05 at 50.0000 -> still open; +33,000.00 (+22.00 %)",
+        "#0 long 5000.0000: 2020-01-02 at 20.0000 -> 2020-01-03 at 30.0000; +50,000.00 (+50.00%)",
+        "#1 long 3000.0000: 2020-01-05 at 50.0000 -> still open; +33,000.00 (+22.00%)",
     ]
 
 

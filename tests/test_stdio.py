@@ -122,6 +122,17 @@ def test_the_process_writes_nothing_but_the_protocol_to_stdout(home: Path) -> No
     assert out == ""
 
 
+def test_a_client_that_never_reads_the_log_is_answered_all_the_same(home: Path) -> None:
+    with raw(home) as process:
+        for number in range(2, 1002):
+            ask(process, number, "tools/call", {"name": "list_strategies", "arguments": {}})
+        assert process.stdin is not None
+        process.stdin.close()
+        code = process.wait(timeout=PATIENCE)
+
+    assert code == 0
+
+
 def test_a_server_killed_leaves_every_completed_run_and_the_next_start_works(home: Path) -> None:
     with raw(home) as process:
         answer = ask(process, 2, "tools/call", {"name": "run_backtest", "arguments": IBM})

@@ -122,7 +122,7 @@ def _trade_line(trade: Trade) -> str:
     left = f"{trade.exit_date:%Y-%m-%d} at {trade.exit_price:.4f}" if trade.exit_date else "still open"
     return (
         f"#{trade.number} {trade.direction} {trade.quantity:.4f}: {trade.entry_date:%Y-%m-%d} at "
-        f"{trade.entry_price:.4f} -> {left}; {trade.pnl:+,.2f} ({trade.pnl_percent:+.2f} %)"
+        f"{trade.entry_price:.4f} -> {left}; {trade.pnl:+,.2f} ({trade.pnl_percent:+.2f}%)"
     )
 
 

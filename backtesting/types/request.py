@@ -74,7 +74,7 @@ Day = Annotated[date, Field(strict=False, description="ISO day, inclusive, e.g. 
 
 Capital = Annotated[
     float,
-    Field(strict=True, gt=0, le=1e12, allow_inf_nan=False, description="Cash at the start, in the asset's currency"),
+    Field(strict=True, ge=0.01, le=1e12, allow_inf_nan=False, description="Cash at the start, in the asset's currency"),
 ]
 
 
@@ -106,5 +106,7 @@ class BacktestRequest(Input):
     @model_validator(mode="after")
     def _start_comes_first(self) -> Self:
         if self.start_date > self.end_date:
-            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}: swap them")
+            raise ValueError(
+                f"start_date {self.start_date} is after end_date {self.end_date}: choose an earlier start_date"
+            )
         return self
