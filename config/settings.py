@@ -15,6 +15,12 @@ def read_settings() -> "Settings":
     return Settings(_env_file=os.environ.get("BACKTEST_ENV_FILE", PROJECT / ".env") or None)
 
 
+def forget_libpq_settings() -> None:
+    """Drop PGSERVICE, PGOPTIONS and their like: meant for another server, they would lead astray from our own."""
+    for name in [each for each in os.environ if each.startswith("PG")]:
+        del os.environ[name]
+
+
 class Settings(BaseSettings):
     """The settings, each with its default; `.env.example` shows them all."""
 

@@ -37,8 +37,9 @@ NAMES = {
 metadata = MetaData(naming_convention=NAMES)
 
 CONSISTENT_BAR = (
-    "isfinite(ts) and open > 0 and low > 0 and low <= least(open, close) and high >= greatest(open, close)"
-    " and high < 'Infinity' and volume >= 0 and volume < 'Infinity' and adj_close > 0 and adj_close < 'Infinity'"
+    "isfinite(ts) and open > 0 and low > 0 and low <= least(open, close) * 1.000000001"
+    " and high >= greatest(open, close) * 0.999999999 and high < 'Infinity'"
+    " and volume >= 0 and volume < 'Infinity' and adj_close > 0 and adj_close < 'Infinity'"
 )
 CURRENT_USER = text("current_setting('app.user_id')")
 

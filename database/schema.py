@@ -1,10 +1,11 @@
-"""The schema as a whole: its roles, whether it is the one this program knows, and how it gets there."""
+"""The schema as a whole: whether it is the one this program knows, and how it gets there."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -12,24 +13,13 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from backtesting.errors import DatabaseUnavailableError, SchemaVersionError
+from database import roles
 
 REVISIONS = ("0001",)  # oldest first; importing Alembic to ask it would cost 0.7 s at every start
-OWNER, APP, LOADER = "bt_owner", "bt_app", "bt_loader"
 MIGRATIONS = Path(__file__).parent / "migrations"
-INSUFFICIENT_PRIVILEGE = "42501"
 PATIENCE_SECONDS, POLL_SECONDS = 60.0, 0.1
 TRY_LOCK = sa.text("select pg_try_advisory_lock(5210394827611043307)")  # any constant of ours
-
-CREATE_ROLE = "do $$ begin create role {role} {login}; exception when duplicate_object then null; end $$"
-SCHEMAS = f"""
-create schema if not exists market authorization {OWNER};
-create schema if not exists app authorization {OWNER};
-grant usage on schema market to {APP}, {LOADER};
-grant usage on schema app to {APP};
-alter default privileges for role {OWNER} in schema market grant select on tables to {APP};
-alter default privileges for role {OWNER} in schema market grant select, insert, update, delete on tables to {LOADER};
-alter default privileges for role {OWNER} in schema app grant select, insert, update, delete on tables to {APP};
-"""
+ALEMBIC = Lock()  # it keeps the migration under way in its modules
 
 
 class Server(Protocol):
@@ -40,6 +30,11 @@ class Server(Protocol):
     @property
     def place(self) -> str:
         """Where it is, in words and without a password."""
+        ...
+
+    @property
+    def login(self) -> str | None:
+        """The login that takes on our roles to serve; None where they log in themselves."""
         ...
 
     def start(self) -> None:
@@ -59,7 +54,7 @@ class Server(Protocol):
         ...
 
     def password(self, role: str) -> str | None:
-        """Return the password to give a role of ours; None where its rights are taken by `set role`."""
+        """Return the password a role of ours logs in with; None where a login takes it on."""
         ...
 
 
@@ -98,19 +93,21 @@ def require_current(connection: Connection) -> None:
 
 
 def upgrade(server: Server) -> bool:
-    """Bring roles and tables to this program's revision, under a lock that is polled; say whether anything changed.
+    """Bring roles and tables to this program's revision, under a lock that is polled; say whether the tables changed.
 
     Safe to call from several processes at once. SchemaVersionError when the database is newer.
     """
     with _admin(server) as connection, _alone(connection):
+        passwords = {role: server.password(role) for role in (roles.APP, roles.LOADER)}
+        roles.prepare(connection, server.login, {role: known for role, known in passwords.items() if known})
+        connection.execute(sa.text(f"set role {roles.OWNER}"))
         found = state(connection)
+        connection.commit()
         if found is State.NEWER:
             require_current(connection)
         if found is State.CURRENT:
             return False
-        _make_roles(connection, {role: server.password(role) for role in (APP, LOADER)})
-        connection.commit()
-        _migrate(server)
+        _migrate(connection)
         return True
 
 
@@ -119,11 +116,13 @@ def _admin(server: Server) -> Iterator[Connection]:
     engine = sa.create_engine(server.admin_url(), poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
+            connection.execute(sa.text("set statement_timeout = 0"))
+            connection.commit()
             yield connection
     except OperationalError as error:
         raise DatabaseUnavailableError(f"the database cannot be reached: {reason_of(error)}") from error
     except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+        if roles.sqlstate_of(error) != roles.INSUFFICIENT_PRIVILEGE:
             raise
         raise DatabaseUnavailableError(
             f"the database cannot be prepared: {reason_of(error)}; `db upgrade` needs a login that may create roles "
@@ -147,49 +146,17 @@ def _alone(connection: Connection) -> Iterator[None]:
     yield
 
 
-def _make_roles(connection: Connection, passwords: Mapping[str, str | None]) -> None:
-    """Make the roles and what they may do; roles with a password log in, the others are taken on by the login."""
-    connection.execute(sa.text(CREATE_ROLE.format(role=OWNER, login="nologin")))
-    for role, password in passwords.items():
-        connection.execute(sa.text(CREATE_ROLE.format(role=role, login="nologin" if password is None else "login")))
-        if password is not None:
-            set_password = sa.text(
-                "select format('alter role %I login password %L', cast(:role as text), cast(:password as text))"
-            )
-            connection.exec_driver_sql(connection.scalar(set_password, {"role": role, "password": password}) or "")
-    connection.execute(sa.text(f"grant {OWNER}, {APP}, {LOADER} to current_user"))
-    if all(passwords.values()):
-        _close_to_others(connection)
-    for statement in SCHEMAS.strip().split(";\n"):
-        connection.execute(sa.text(statement))
-
-
-def _close_to_others(connection: Connection) -> None:
-    """Let nobody but our roles into a database that is ours alone."""
-    name = connection.scalar(sa.text("select quote_ident(current_database())"))
-    for statement in (
-        f"revoke all on database {name} from public",
-        "revoke all on schema public from public",
-        f"grant connect on database {name} to {APP}, {LOADER}",
-        f"grant temporary on database {name} to {LOADER}",
-    ):
-        connection.execute(sa.text(statement))
-
-
-def _migrate(server: Server) -> None:
-    """Run the migrations as the owner of the tables."""
+def _migrate(connection: Connection) -> None:
+    """Run the migrations, on a connection that works as the owner of the tables."""
     from alembic import command  # noqa: PLC0415 - 0.7 s, and only an upgrade needs it
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    engine = sa.create_engine(server.admin_url(), poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"set session role {OWNER}"))
-        connection.commit()
-        config.attributes["connection"] = connection
+    config.attributes["connection"] = connection
+    with ALEMBIC:
         command.upgrade(config, "head")
-        connection.commit()
+    connection.commit()
 
 
 def reason_of(error: DBAPIError) -> str:

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from backtesting.types import StrategyDescription
-from database import schema
+from backtesting.types import BacktestResult, Run, StrategyDescription
+from database import roles, schema
 from database.repository.bars import SqlBarSource, SqlBarStore
 from database.repository.runs import SqlRunRepository
-from database.schema import Server
-from database.transactions import Transactions
+from database.schema import Server, State
+from database.transactions import LoginRefusedError, Transactions
 
 
 class Pool(Protocol):
@@ -31,11 +30,12 @@ class Stores:
 
     def __init__(self, server: Server, make_pool: Callable[[str], Pool]) -> None:
         self._server = server
-        self._pools = {role: make_pool(role) for role in (schema.APP, schema.LOADER)}
-        self._app = Transactions(self._pools[schema.APP], server.start)
+        self._pools = {role: make_pool(role) for role in (roles.APP, roles.LOADER)}
+        self._app = Transactions(self._pools[roles.APP])
+        self._loader = Transactions(self._pools[roles.LOADER], may_take_long=True)
         self.bars = SqlBarSource(self._app)
         self.runs = SqlRunRepository(self._app)
-        self.importing = SqlBarStore(Transactions(self._pools[schema.LOADER], server.start))
+        self.importing = SqlBarStore(self._loader)
 
     @property
     def place(self) -> str:
@@ -48,16 +48,30 @@ class Stores:
         return self._server.is_ours
 
     def open(self, strategies: Iterable[StrategyDescription], *, upgrade: bool) -> None:
-        """Connect, upgrade the schema or refuse one this program does not fit, and make the strategies known."""
+        """Connect, refuse a schema this program does not fit, and make the strategies known.
+
+        A database that is ours is upgraded where it has to be, any other where `upgrade` says so.
+        """
         self._server.start()
-        if upgrade:
+        if upgrade or (self.upgrades_itself and self._needs_upgrade()):
             schema.upgrade(self._server)
         self._app.run(schema.require_current)
         self.runs.register(strategies)
 
     def rights(self) -> str | None:
         """Return what is wrong with the rights the server works under, if anything."""
-        return self._app.run(_excess_rights)
+        may_own = self._server.login is not None and self._server.login == self._server.admin_url().username
+        return self._app.run(lambda connection: roles.rights(connection, may_own=may_own))
+
+    def rehearse(self, run: Run, result: BacktestResult | None) -> Run:
+        """Store the run and return it as it is read back, leaving nothing of it."""
+
+        def store_and_read(transactions: Transactions) -> Run:
+            runs = SqlRunRepository(transactions)
+            runs.add(run, result)
+            return runs.get(run.id)
+
+        return self._app.rehearse(store_and_read)
 
     def close(self) -> None:
         """Close every connection and leave the server."""
@@ -69,13 +83,10 @@ class Stores:
         """Leave the server at once, waiting for nobody."""
         self._server.close()
 
-
-def _excess_rights(connection: Connection) -> str | None:
-    """Row security does not hold a superuser, and market data is not the server's to write."""
-    role, above = connection.execute(
-        sa.text("select current_user, rolsuper or rolbypassrls from pg_roles where rolname = current_user")
-    ).one()
-    if above:
-        return f"the server works as {role}, which row security does not bind"
-    writes = connection.scalar(sa.text("select has_table_privilege('market.market_data', 'insert, update, delete')"))
-    return f"the server works as {role}, which may write market data" if writes else None
+    def _needs_upgrade(self) -> bool:
+        """Ask as the roles that serve, so that a superuser is at work only where something is to be made."""
+        try:
+            self._loader.run(lambda _: None)
+            return self._app.run(schema.state) in (State.ABSENT, State.OLD)
+        except LoginRefusedError:
+            return True

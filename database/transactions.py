@@ -6,30 +6,42 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhaustedError
 
 from backtesting.errors import DatabaseUnavailableError
+from database.roles import sqlstate_of
 from database.schema import reason_of
 
 ATTEMPTS = 3
 LONGEST_PAUSE_SECONDS = 0.2
+UNLIMITED = sa.text("set local statement_timeout = 0")
 PASSING = re.compile(r"08...|57P0[123]|40001|40P01|53300")
 OUT_OF_ORDER = re.compile(r"08...|53...|57...|58...")
-REFUSED = re.compile(r"authentication|does not exist|permission denied", re.IGNORECASE)
+REFUSED = re.compile(
+    r"authentication|does not exist|permission denied|not permitted to log in|no password supplied|no pg_hba",
+    re.IGNORECASE,
+)
+WHOLE = "a run is stored whole or not at all, and can be repeated"
 
 T = TypeVar("T")
+
+
+class LoginRefusedError(DatabaseUnavailableError):
+    """PostgreSQL answers, but lets nobody in under this name."""
 
 
 class Transactions:
     """Runs units of work on a pool that opens at first use. Safe to share between threads.
 
-    `recover` is called before a unit is repeated, to bring a server of our own back.
+    Each statement ends within the time the connection allows, unless units `may_take_long`.
     """
 
-    def __init__(self, open_engine: Callable[[], Engine], recover: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, open_engine: Callable[[], Engine], *, may_take_long: bool = False) -> None:
         self._open_engine = open_engine
-        self._recover = recover
+        self._may_take_long = may_take_long
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do the work in one transaction and commit it; whole units are repeated after passing failures.
@@ -44,15 +56,43 @@ class Transactions:
                 if not is_passing(error):
                     raise _explained(error) from error
             time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
-            self._recover()
         try:
             return self._once(work)
         except DBAPIError as error:
             raise _explained(error) from error
 
+    def rehearse(self, work: Callable[["Transactions"], T]) -> T:
+        """Do the work, whose units join one transaction, undo all of it and return what it returned."""
+
+        def undone(connection: Connection) -> T:
+            with connection.begin_nested() as savepoint:
+                found = work(Joined(connection))
+                savepoint.rollback()
+            return found
+
+        return self.run(undone)
+
     def _once(self, work: Callable[[Connection], T]) -> T:
-        with self._open_engine().begin() as connection:
-            return work(connection)
+        try:
+            with self._open_engine().begin() as connection:
+                if self._may_take_long:
+                    connection.execute(UNLIMITED)
+                return work(connection)
+        except PoolExhaustedError as error:
+            raise DatabaseUnavailableError(
+                "too many calls at once: every connection to the database is taken; try again in a moment"
+            ) from error
+
+
+class Joined(Transactions):
+    """Units of work within a transaction under way; its end is not theirs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Do the work; whoever began the transaction repeats it where that helps."""
+        return work(self._connection)
 
 
 def is_passing(error: DBAPIError) -> bool:
@@ -61,7 +101,7 @@ def is_passing(error: DBAPIError) -> bool:
     A server that is down, unreachable or refuses the login raises OperationalError without an SQLSTATE; only the text
     tells a refusal.
     """
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate = sqlstate_of(error)
     if sqlstate is None:
         return isinstance(error, OperationalError) and not REFUSED.search(str(error.orig))
     return PASSING.fullmatch(sqlstate) is not None
@@ -69,17 +109,16 @@ def is_passing(error: DBAPIError) -> bool:
 
 def _explained(error: DBAPIError) -> Exception:
     """Return the expected failure the driver's error stands for, or the error itself where it is a defect of ours."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate, reason = sqlstate_of(error), reason_of(error)
     if sqlstate is None and isinstance(error, OperationalError):
-        remedy = (
-            "see that it exists and prepare it with `python main.py db upgrade`"
-            if REFUSED.search(str(error.orig))
-            else "try again"
-        )
+        if REFUSED.search(str(error.orig)):
+            return LoginRefusedError(
+                f"the database cannot be reached ({reason}): see that it exists and prepare it with "
+                "`python main.py db upgrade`, or ask `python main.py doctor`"
+            )
         return DatabaseUnavailableError(
-            f"the database cannot be reached ({reason_of(error)}): nothing was stored; {remedy}, "
-            "or ask `python main.py doctor`"
+            f"the database cannot be reached ({reason}): try again, or ask `python main.py doctor`; {WHOLE}"
         )
     if sqlstate and OUT_OF_ORDER.fullmatch(sqlstate):
-        return DatabaseUnavailableError(f"the database gave up ({reason_of(error)}): nothing was stored; try again")
+        return DatabaseUnavailableError(f"the database gave up ({reason}): try again; {WHOLE}")
     return error

@@ -4,13 +4,15 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +23,10 @@ import pytest
 import sqlalchemy
 
 from backtesting.errors import DatabaseUnavailableError
+from config.database import LazyEngine
+from database.embedded.postmaster import running
 from database.embedded.server import EmbeddedPostgres, default_home
+from database.transactions import Transactions
 
 PROJECT = Path(__file__).parents[1]
 IS_ROOT = os.geteuid() == 0
@@ -96,7 +101,7 @@ def client(home: Path) -> Iterator[Clients]:
         return made[-1]
 
     yield make
-    if EmbeddedPostgres(home).is_running:
+    if is_running(home):
         make(home).start()
     for each in made:
         each.close()
@@ -134,6 +139,10 @@ def ask(server: EmbeddedPostgres, question: str) -> Any:
         return answer.scalar() if answer.returns_rows else None
 
 
+def is_running(home: Path) -> bool:
+    return running(home / "pg18/data") is not None
+
+
 def store_a_row(server: EmbeddedPostgres) -> None:
     ask(server, "create table kept as select 42 as number")
 
@@ -156,6 +165,21 @@ def wait_until(happened: Callable[[], Any], seconds: float = 30) -> None:
 def has_ended(process: psutil.Process) -> bool:
     """A zombie has ended; init reaps it in its own time."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def answer(pool: LazyEngine) -> Any:
+    return Transactions(pool).run(lambda connection: connection.scalar(sqlalchemy.text("select 1")))
+
+
+def taken(address: sqlalchemy.URL) -> AbstractContextManager[object]:
+    """Keep the port from being used again; a socket's path belongs to the cluster."""
+    return socket.create_server(("127.0.0.1", int(address.query["port"])))  # type: ignore[arg-type]
+
+
+def initdb_works_in(home: Path) -> bool:
+    """An initdb outlives the process that started it when that is killed."""
+    commands = [each.info["cmdline"] or [""] for each in psutil.process_iter(["cmdline"])]
+    return any("initdb" in command[0] and f"{home}/" in " ".join(command) for command in commands if command)
 
 
 def start_of(process: "subprocess.Popen[str]") -> str:
@@ -198,7 +222,8 @@ def test_a_role_keeps_its_random_password_in_a_private_file(shared: EmbeddedPost
 
 
 def test_everything_but_the_way_in_is_closed_to_others(shared: EmbeddedPostgres, ground: Path) -> None:
-    assert shared.is_running
+    shared.start()
+
     for path in (ground / "shared", *(ground / "shared").iterdir(), *(ground / "shared/pg18").iterdir()):
         assert path.stat().st_mode & 0o007 == 0, path
 
@@ -258,17 +283,12 @@ def test_clients_share_one_server_and_the_last_to_leave_stops_it(client: Clients
 
     assert postmaster(used_home) == server
     first.close()
-    assert second.is_running
+    assert is_running(used_home)
     assert ask(second, "select 1") == 1
     second.close()
     second.close()
-    assert not second.is_running
+    assert not is_running(used_home)
     wait_until(lambda: has_ended(server))
-
-
-def test_looking_whether_it_runs_starts_nothing(home: Path) -> None:
-    assert not EmbeddedPostgres(home).is_running
-    assert not home.exists()
 
 
 def test_a_closed_client_stays_closed(client: Clients, home: Path) -> None:
@@ -298,7 +318,7 @@ def test_processes_that_start_at_once_share_one_server(process: Processes, home:
     for each in started:
         each.communicate(timeout=30)
     assert [each.returncode for each in started] == [0] * 4
-    assert not EmbeddedPostgres(home).is_running
+    assert not is_running(home)
 
 
 def test_sigterm_stops_the_server_of_a_client_that_closes(process: Processes, used_home: Path) -> None:
@@ -308,7 +328,7 @@ def test_sigterm_stops_the_server_of_a_client_that_closes(process: Processes, us
     owner.terminate()
 
     assert owner.wait(30) == 0
-    assert not EmbeddedPostgres(used_home).is_running
+    assert not is_running(used_home)
 
 
 def test_a_server_whose_only_client_was_killed_is_taken_over(
@@ -345,9 +365,27 @@ def test_a_client_restarts_a_server_that_was_killed(client: Clients, used_home: 
     store_a_row(server)
     postmaster(used_home).kill()
 
-    wait_until(lambda: not server.is_running)
+    wait_until(lambda: not is_running(used_home))
 
     assert stored_row(server) == 42
+
+
+@pytest.mark.parametrize("name", ["short", "long" * 25])
+def test_a_connection_of_any_client_brings_a_killed_server_back(client: Clients, home: Path, name: str) -> None:
+    open_as_account(home)
+    clients = [client(home / name), client(home / name)]
+    pools = [LazyEngine(partial(each.url, "postgres"), "local") for each in clients]
+    assert [answer(pool) for pool in pools] == [1, 1]
+    before = clients[0].url("postgres")
+    server = postmaster(home / name)
+    server.kill()
+    wait_until(lambda: has_ended(server))
+
+    with taken(before):
+        assert [answer(pool) for pool in pools] == [1, 1]
+        assert clients[0].url("postgres") == clients[1].url("postgres")
+    for each in (*pools, *clients):
+        each.close()
 
 
 def test_a_start_waits_for_the_last_process_of_a_killed_server(client: Clients, used_home: Path) -> None:
@@ -358,7 +396,7 @@ def test_a_start_waits_for_the_last_process_of_a_killed_server(client: Clients, 
         backend = psutil.Process(connection.info.backend_pid)
         backend.suspend()
         postmaster(used_home).kill()
-        wait_until(lambda: not server.is_running)
+        wait_until(lambda: not is_running(used_home))
         starting = threads.submit(client(used_home).start)
         wait_until(lambda: "pre-existing shared memory" in (used_home / "pg18/postgres.log").read_text())
 
@@ -379,7 +417,7 @@ def test_a_stale_file_that_names_a_strangers_process_is_no_obstacle(client: Clie
         file.write_text("\n".join([str(bystander.pid), *stale.splitlines()[1:]]) + "\n")
         os.chown(file, account, -1)
 
-        assert not EmbeddedPostgres(used_home).is_running
+        assert not is_running(used_home)
         assert stored_row(client(used_home)) == 42
         assert bystander.poll() is None
         bystander.kill()
@@ -393,9 +431,12 @@ def test_a_start_that_ended_in_the_middle_leaves_nothing_in_the_way(
     wait_until(lambda: list(home.glob("pg18/init-*/data/base")))
     owner.send_signal(end)
     owner.wait()
-    assert not EmbeddedPostgres(home).is_running
+    assert not is_running(home)
 
-    assert ask(client(home), "select 1") == 1
+    with closing(client(home)) as heir:
+        assert ask(heir, "select 1") == 1
+    wait_until(lambda: not initdb_works_in(home))
+    client(home).start()
     assert not list(home.glob("pg18/init-*"))
 
 
@@ -423,7 +464,7 @@ def test_closing_in_the_middle_of_a_start_leaves_no_server(client: Clients, home
 
         with pytest.raises(DatabaseUnavailableError, match="closed"):
             starting.result()
-    assert not server.is_running
+    assert not is_running(home)
 
 
 def test_a_server_that_recovers_for_long_is_left_to_it(
@@ -437,10 +478,13 @@ def test_a_server_that_recovers_for_long_is_left_to_it(
     file.write_text(ready.replace("ready   ", "starting"))
     monkeypatch.setattr("database.embedded.server.START_SECONDS", 0.1)
 
+    second = client(used_home)
     with pytest.raises(DatabaseUnavailableError, match=rf"waited 0 seconds for PostgreSQL in {used_home}"):
-        client(used_home).start()
+        second.start()
     file.write_text(ready)
-    assert ask(client(used_home), "select 1") == 1
+    assert ask(second, "select 1") == 1
+    first.close()
+    assert ask(second, "select 1") == 1
     assert postmaster(used_home) == server
 
 
@@ -457,7 +501,23 @@ def test_closing_does_not_wait_for_another_that_starts_for_long(
         server.close()
 
     assert "may go on running" in words[-1]
-    assert server.is_running
+    assert is_running(used_home)
+
+
+def test_closing_does_not_raise_when_the_server_may_not_be_signalled(
+    client: Clients, used_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: psutil.Process, _: int) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    words: list[str] = []
+    server = client(used_home, report=words.append)
+    server.start()
+    monkeypatch.setattr(psutil.Process, "send_signal", refuse)
+
+    server.close()
+
+    assert "may go on running" in words[-1]
 
 
 def test_data_that_is_no_cluster_is_refused_and_left_alone(client: Clients, home: Path) -> None:
@@ -620,7 +680,7 @@ def test_a_password_that_does_not_fit_the_data_is_told_at_once(client: Clients, 
 
     with pytest.raises(DatabaseUnavailableError, match=r"does not let us in.*password authentication failed"):
         client(used_home).start()
-    assert not EmbeddedPostgres(used_home).is_running
+    assert not is_running(used_home)
     shutil.rmtree(used_home)
 
 
@@ -630,7 +690,7 @@ def test_data_that_postgresql_cannot_read_is_told_at_once_with_the_log(client: C
 
     with pytest.raises(DatabaseUnavailableError, match=r"Permission denied.*postgres\.log"):
         client(used_home).start()
-    assert not EmbeddedPostgres(used_home).is_running
+    assert not is_running(used_home)
 
 
 def test_a_server_that_cannot_start_shows_its_last_words(client: Clients, used_home: Path) -> None:

@@ -1,13 +1,16 @@
 """The same sentences about the twins in memory and about PostgreSQL."""
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from backtesting.data_import import DataImporter
 from backtesting.data_sources import SAMPLES
@@ -27,6 +30,8 @@ from backtesting.types import (
     RunStatus,
     Timeframe,
 )
+from config.database import LazyEngine
+from database import roles
 from database.repository.runs import pack, unpack
 from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns
 from tests.fixtures.postgres import Database
@@ -41,6 +46,8 @@ REQUEST = BacktestRequest(
     parameters={},
 )
 DAY = Timeframe.D1
+INSERT_ROW = "insert into {0} select * from jsonb_populate_record(null::{0}, :row)"
+TABLES_OF_RUNS = ["backtest_runs", "backtest_results", "backtest_trades"]
 
 
 class Kept(RunRepository):
@@ -89,6 +96,18 @@ def completed(runs: RunRepository, source: BarSource, request: BacktestRequest =
     run = BacktestEngine(StrategyRegistry(STRATEGIES), source, kept).run(request)
     assert kept.result is not None
     return run, kept.result
+
+
+def rows_of_runs(database: Database) -> list[int]:
+    return [database.execute(f"select count(*) from app.{table}")[0][0] for table in TABLES_OF_RUNS]
+
+
+def as_bob(database: Database, statement: str, row: str | None = None) -> int:
+    """Run the statement as the server does for bob; return the number of rows it touched."""
+    with closing(LazyEngine(lambda: database.url(roles.APP), "bob")) as pool, pool().begin() as connection:
+        values = {} if row is None else {"row": json.loads(row)}
+        typed = sa.text(statement).bindparams(*[sa.bindparam(name, type_=JSONB) for name in values])
+        return connection.execute(typed, values).rowcount
 
 
 def midnight(year: int, month: int, day: int) -> datetime:
@@ -210,28 +229,71 @@ def test_an_id_that_is_none_is_told_so_in_few_words(runs: RunRepository, run_id:
 
 
 def test_a_run_whose_trades_cannot_be_stored_leaves_nothing(database: Database, source: InMemoryBars) -> None:
-    stores = database.stores()
+    run, result = completed(InMemoryRuns(), source)
     database.execute("alter table app.backtest_trades add constraint broken check (quantity < 0)")
 
-    with pytest.raises(sa.exc.IntegrityError):
-        completed(stores.runs, source)
+    with closing(database.stores()) as stores, pytest.raises(sa.exc.IntegrityError):
+        stores.runs.add(run, result)
 
-    assert database.execute("select count(*) from app.backtest_runs")[0][0] == 0
-    assert database.execute("select count(*) from app.backtest_results")[0][0] == 0
-    stores.close()
+    assert rows_of_runs(database) == [0, 0, 0]
+
+
+def test_a_rehearsed_run_is_read_back_and_leaves_nothing(database: Database, source: InMemoryBars) -> None:
+    run, result = completed(InMemoryRuns(), source)
+
+    with closing(database.stores()) as stores:
+        assert stores.rehearse(run, result) == run
+
+    assert rows_of_runs(database) == [0, 0, 0]
 
 
 def test_a_user_sees_and_changes_nothing_of_another(database: Database, source: InMemoryBars) -> None:
-    alice, bob = database.stores("alice"), database.stores("bob")
-    run, _ = completed(alice.runs, source)
+    with closing(database.stores("alice")) as alice, closing(database.stores("bob")) as bob:
+        run, _ = completed(alice.runs, source)
 
-    with pytest.raises(RunNotFoundError):
-        bob.runs.get(run.id)
-    assert list(bob.runs.trades(run.id, 0, 10)) == []
-    with pytest.raises(RunNotFoundError):
-        bob.runs.equity(run.id)
-    assert alice.runs.get(run.id) == run
-    alice.close(), bob.close()
+        with pytest.raises(RunNotFoundError):
+            bob.runs.get(run.id)
+        assert list(bob.runs.trades(run.id, 0, 10)) == []
+        with pytest.raises(RunNotFoundError):
+            bob.runs.equity(run.id)
+        assert alice.runs.get(run.id) == run
+
+
+@pytest.mark.parametrize("table", TABLES_OF_RUNS)
+@pytest.mark.parametrize("statement", ["update {} set user_id = 'bob'", "delete from {}"])
+def test_row_security_hides_a_users_rows_even_from_a_role_that_may_change_them(
+    database: Database, source: InMemoryBars, table: str, statement: str
+) -> None:
+    with closing(database.stores("alice")) as alice:
+        run, _ = completed(alice.runs, source)
+        before = rows_of_runs(database)
+        database.execute(f"grant update, delete on app.{table} to bt_app")
+
+        assert as_bob(database, f"{statement.format(f'app.{table}')} where true") == 0
+        assert alice.runs.get(run.id) == run
+        assert rows_of_runs(database) == before
+
+
+@pytest.mark.parametrize("table", TABLES_OF_RUNS)
+def test_a_user_writes_no_row_in_the_name_of_another(database: Database, source: InMemoryBars, table: str) -> None:
+    with closing(database.stores("alice")) as alice:
+        run, _ = completed(alice.runs, source)
+    rows = database.execute(f"select to_jsonb(t)::text from app.{table} t")
+    forged = rows[0][0].replace(run.id, "bt-000000000000")
+
+    with pytest.raises(sa.exc.ProgrammingError, match="violates row-level security policy"):
+        as_bob(database, INSERT_ROW.format(f"app.{table}"), forged)
+
+
+@pytest.mark.parametrize("table", TABLES_OF_RUNS[1:])
+def test_a_user_writes_no_row_into_the_run_of_another(database: Database, source: InMemoryBars, table: str) -> None:
+    with closing(database.stores("alice")) as alice:
+        completed(alice.runs, source)
+    rows = database.execute(f"select to_jsonb(t)::text from app.{table} t")
+    forged = rows[0][0].replace("alice", "bob")
+
+    with pytest.raises(sa.exc.IntegrityError, match="violates foreign key constraint"):
+        as_bob(database, INSERT_ROW.format(f"app.{table}"), forged)
 
 
 def test_the_columns_of_the_plan_hold_what_the_result_says(database: Database, source: InMemoryBars) -> None:

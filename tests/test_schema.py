@@ -3,6 +3,9 @@
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +15,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from backtesting.errors import DatabaseUnavailableError, SchemaVersionError
-from config.database import ExternalPostgres
-from database import schema
+from backtesting.errors import SchemaVersionError
+from backtesting.strategies import STRATEGIES
+from config.database import LazyEngine
+from database import roles, schema
 from database.embedded.server import EmbeddedPostgres
 from database.models import metadata
-from tests.fixtures.postgres import Database, empty_database
+from database.stores import Stores
+from tests.fixtures.postgres import Database, empty_database, reachable_folder
 
 TABLES = {"assets", "market_data", "trading_strategies", "backtest_runs", "backtest_results", "backtest_trades"}
 
@@ -86,6 +91,15 @@ def test_a_newer_schema_is_refused_with_the_advice_to_update(database: Database,
 @pytest.mark.parametrize(
     "statement",
     [
+        "update app.backtest_runs set asset = 'X'",
+        "delete from app.backtest_runs",
+        "update app.backtest_results set final_capital = 0",
+        "delete from app.backtest_results",
+        "update app.backtest_trades set pnl = 0",
+        "delete from app.backtest_trades",
+        "delete from app.trading_strategies",
+        "update app.alembic_version set version_num = '9999'",
+        "update market.market_data set volume = 0",
         "insert into market.assets (symbol, name, asset_class, currency) values ('X', 'X', 'equity', 'USD')",
         "delete from market.market_data",
         "truncate market.market_data",
@@ -99,13 +113,15 @@ def test_a_newer_schema_is_refused_with_the_advice_to_update(database: Database,
 )
 def test_the_server_may_not(database: Database, statement: str) -> None:
     with pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|must be owner"):
-        database.execute(statement, role=schema.APP)
+        database.execute(statement, role=roles.APP)
 
 
-@pytest.mark.parametrize("table", ["backtest_runs", "backtest_results", "backtest_trades"])
-def test_the_loader_sees_no_runs(database: Database, table: str) -> None:
+@pytest.mark.parametrize(
+    "table", ["backtest_runs", "backtest_results", "backtest_trades", "trading_strategies", "alembic_version"]
+)
+def test_the_loader_sees_nothing_but_market_data(database: Database, table: str) -> None:
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
-        database.execute(f"select * from app.{table}", role=schema.LOADER)
+        database.execute(f"select * from app.{table}", role=roles.LOADER)
 
 
 @pytest.mark.parametrize("table", ["backtest_runs", "backtest_results", "backtest_trades"])
@@ -116,13 +132,13 @@ def test_row_security_is_forced_on_every_table_of_runs(database: Database, table
 
 
 def test_a_connection_without_a_user_sees_and_writes_no_run(database: Database) -> None:
-    assert database.execute("select count(*) from app.backtest_runs", role=schema.APP)[0][0] == 0
+    assert database.execute("select count(*) from app.backtest_runs", role=roles.APP)[0][0] == 0
     with pytest.raises(sa.exc.DBAPIError, match=r"app\.user_id"):
         database.execute(
             "insert into app.backtest_runs (id, strategy_id, asset, timeframe, start_date, end_date, initial_capital,"
             " parameters, costs, fill, request, status, created_at) values ('bt-0', 'rsi', 'IBM', '1d', '2001-01-01',"
             " '2001-01-02', 1, '{}', '{}', 'next_open', '{}', 'running', now())",
-            role=schema.APP,
+            role=roles.APP,
         )
 
 
@@ -135,6 +151,8 @@ def test_a_connection_without_a_user_sees_and_writes_no_run(database: Database) 
         "2, 1, 1, 1, 1",
         "1, 2, 1.5, 1, 1",
         "1, 1, 1, 1, -1",
+        "1, 1, 1.0000000011, 1, 1",
+        "1, 0.9999999989, 0.5, 1, 1",
     ],
 )
 def test_the_table_of_bars_takes_no_inconsistent_bar(database: Database, bar: str) -> None:
@@ -145,27 +163,51 @@ def test_the_table_of_bars_takes_no_inconsistent_bar(database: Database, bar: st
         )
 
 
-def test_the_users_own_server_is_prepared_and_worked_under_one_login(embedded: EmbeddedPostgres) -> None:
-    name = empty_database(embedded).name
-    login = embedded.url("postgres").set(database=name)
-    server = ExternalPostgres(login.render_as_string(hide_password=False))
+@pytest.mark.parametrize("bar", ["1, 1, 1.0000000005, 1, 1", "1, 0.9999999995, 0.5, 1, 1"])
+def test_the_table_of_bars_takes_what_only_rounding_put_past_open_and_close(database: Database, bar: str) -> None:
+    stored = database.execute(
+        "insert into market.market_data (asset_id, tf, ts, open, high, low, close, volume)"
+        f" select id, 1440, now(), {bar} from market.assets limit 1 returning true"
+    )
 
-    schema.upgrade(server)
-
-    engine = sa.create_engine(server.url(schema.APP), poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        assert connection.scalar(sa.text("select current_user")) == schema.APP
-        assert schema.state(connection) is schema.State.CURRENT
+    assert len(stored) == 1
 
 
-def test_a_login_without_rights_is_told_what_an_upgrade_needs(embedded: EmbeddedPostgres) -> None:
-    database = empty_database(embedded)
-    database.execute(f"do $$ begin create role plain login password '{embedded.password('plain')}'; end $$")
-    database.execute(f"grant connect on database {database.name} to plain")
-    server = ExternalPostgres(database.url("plain").render_as_string(hide_password=False))
+@dataclass(frozen=True)
+class Ours(Database):
+    """A database that is upgraded unasked."""
 
-    with pytest.raises(DatabaseUnavailableError, match="DATABASE_ADMIN_URL"):
-        schema.upgrade(server)
+    is_ours: bool = True
+
+
+class WithoutSuperuser(Ours):
+    def admin_url(self) -> sa.URL:
+        raise AssertionError("the superuser was asked for")
+
+
+def opened(server: schema.Server) -> Stores:
+    stores = Stores(server, lambda role: LazyEngine(partial(server.url, role), "local"))
+    stores.open([strategy.describe() for strategy in STRATEGIES], upgrade=False)
+    return stores
+
+
+def test_opening_a_current_database_of_ours_needs_no_superuser(database: Database) -> None:
+    with closing(opened(WithoutSuperuser(database.embedded, database.name))) as stores:
+        assert stores.rights() is None
+
+
+def test_a_database_of_ours_without_schema_is_upgraded_unasked(embedded: EmbeddedPostgres) -> None:
+    with closing(opened(Ours(embedded, empty_database(embedded).name))) as stores:
+        assert stores.rights() is None
+
+
+def test_lost_passwords_are_replaced_at_the_next_start() -> None:
+    with reachable_folder() as folder:
+        opened(EmbeddedPostgres(folder / "home")).close()
+
+        for role in (roles.APP, roles.LOADER):
+            (folder / f"home/{role}.secret").unlink()
+            opened(EmbeddedPostgres(folder / "home")).close()
 
 
 def test_looking_at_the_schema_does_not_import_alembic() -> None:

@@ -15,6 +15,7 @@ DATABASE = "backtesting"
 SUPERUSER = "postgres"
 SOCKET_PORT = 5432
 LOOPBACK = "127.0.0.1"
+CONNECT_SECONDS = "5"
 # macOS holds 104 bytes with the closing NUL, Linux 108.
 LONGEST_SOCKET_PATH = 103
 # Class of SQLSTATE: the server starts, stops or was killed. Without any state the connection itself failed.
@@ -57,7 +58,7 @@ class Endpoint:
 
     def admits(self, password: str) -> bool:
         """Whether the superuser gets in; the database is made when it is missing."""
-        who = {"user": SUPERUSER, "password": password, "dbname": SUPERUSER, "connect_timeout": "5"}
+        who = {"user": SUPERUSER, "password": password, "dbname": SUPERUSER}
         try:
             with psycopg.connect(make_conninfo(**who, **self._address), autocommit=True) as connection:
                 if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
@@ -72,4 +73,5 @@ class Endpoint:
     def _address(self) -> dict[str, str]:
         """The server's address for libpq, leaving nothing for PG* variables to fill in."""
         hostaddr = LOOPBACK if self.host == LOOPBACK else ""
-        return {"host": self.host, "port": str(self.port), "hostaddr": hostaddr, "sslmode": "disable"}
+        limits = {"sslmode": "disable", "connect_timeout": CONNECT_SECONDS}
+        return {"host": self.host, "port": str(self.port), "hostaddr": hostaddr, **limits}

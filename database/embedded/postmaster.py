@@ -52,9 +52,10 @@ class Postmaster:
         self._process: psutil.Process | None = None
 
     @property
-    def is_running(self) -> bool:
-        """Whether a server, ours or a successor, runs on the cluster."""
-        return running(self._cluster.data) is not None
+    def endpoint(self) -> Endpoint | None:
+        """Where the server that runs now listens, ours or a successor; nothing while there is none or it starts."""
+        said = PidFile.read(self._cluster.data)
+        return said.endpoint if said and said.is_ready and running(self._cluster.data) else None
 
     def bring_up(self, password: str, patience: Patience) -> Endpoint:
         """Attach to the server that runs or start one, and wait until it lets us in; recovery may take its time."""

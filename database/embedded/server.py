@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
+import psutil
 import psycopg
 from platformdirs import user_data_path
 from sqlalchemy import URL
@@ -19,7 +20,7 @@ from database.embedded.endpoint import SUPERUSER, Endpoint
 from database.embedded.home import Home
 from database.embedded.locks import ClientLock, StartLock
 from database.embedded.patience import CalledOffError, OutOfPatienceError, Patience
-from database.embedded.postmaster import Postmaster, running
+from database.embedded.postmaster import Postmaster
 
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
@@ -47,6 +48,7 @@ class EmbeddedPostgres:
     """
 
     is_ours = True
+    login: str | None = None
 
     def __init__(
         self,
@@ -64,19 +66,12 @@ class EmbeddedPostgres:
         self._start_lock = StartLock(self._home.start_lock)
         self._clients = ClientLock(self._home.client_lock)
         self._server: Postmaster | None = None
-        self._endpoint: Endpoint | None = None
         self._is_closed = False
 
     @property
     def place(self) -> str:
         """Where it is, in words."""
         return f"the embedded PostgreSQL in {self._home.path}"
-
-    @property
-    def is_running(self) -> bool:
-        """Whether our server lives now, started by whichever client; looking starts nothing."""
-        with self._explained():
-            return any(running(folder / "data") for folder in self._home.majors().values())
 
     def start(self) -> None:
         """Start the server or attach to it; once that is done, calling again only looks whether it still lives."""
@@ -111,16 +106,15 @@ class EmbeddedPostgres:
             try:
                 with self._start_lock.held(lambda: patience.pause("another client that is starting or stopping")):
                     self._stop_if_deserted()
-            except (OutOfPatienceError, OSError) as error:
+            except (OutOfPatienceError, OSError, psutil.Error) as error:
                 self._report(f"PostgreSQL in {self._home.path} may go on running: {error}")
 
     def _started(self) -> Endpoint:
         """Our server's address, after making sure that it runs and that we are one of its clients."""
         with self._guard, self._explained():
             self._refuse_if_closed()
-            if self._endpoint is None or self._server is None or not self._server.is_running:
-                self._endpoint = self._brought_up()
-            return self._endpoint
+            listening = self._server.endpoint if self._server and self._clients.is_joined else None
+            return listening or self._brought_up()
 
     def _brought_up(self) -> Endpoint:
         """Become a client and bring the server up; whoever fails is no client any more."""
@@ -169,7 +163,7 @@ class EmbeddedPostgres:
         """Turn what the system or the server complains of into a sentence that names the remedy."""
         try:
             yield
-        except (OSError, psycopg.Error) as error:
+        except (OSError, psycopg.Error, psutil.Error) as error:
             raise DatabaseUnavailableError(
                 f"the built-in PostgreSQL cannot use {self._home.path}: {str(error).strip()}; set BACKTEST_DATA_DIR to "
                 "a directory this user may write, or DATABASE_URL to a PostgreSQL of your own"

@@ -11,19 +11,32 @@ depends_on = None
 
 OF_USERS = ("backtest_runs", "backtest_results", "backtest_trades")
 CONSISTENT_BAR = (
-    "isfinite(ts) and open > 0 and low > 0 and low <= least(open, close) and high >= greatest(open, close)"
-    " and high < 'Infinity' and volume >= 0 and volume < 'Infinity' and adj_close > 0 and adj_close < 'Infinity'"
+    "isfinite(ts) and open > 0 and low > 0 and low <= least(open, close) * 1.000000001"
+    " and high >= greatest(open, close) * 0.999999999 and high < 'Infinity'"
+    " and volume >= 0 and volume < 'Infinity' and adj_close > 0 and adj_close < 'Infinity'"
 )
 OWN_ROWS = "user_id = current_setting('app.user_id', true)"
+# A stored run never changes, so the server may neither update nor delete one.
+GRANTS = (
+    "grant usage on schema market to bt_app, bt_loader",
+    "grant select on market.assets, market.market_data to bt_app",
+    "grant select, insert, update, delete on market.assets, market.market_data to bt_loader",
+    "grant usage on schema app to bt_app",
+    "grant select on app.alembic_version to bt_app",
+    "grant select, insert, update on app.trading_strategies to bt_app",
+    "grant select, insert on app.backtest_runs, app.backtest_results, app.backtest_trades to bt_app",
+)
 
 
 def upgrade() -> None:
-    """Make the tables, and let each user see and write its own rows only."""
+    """Make the tables, let each role do its work, and each user see and write its own rows only."""
     create_tables()
     for table in OF_USERS:
         op.execute(f"alter table app.{table} enable row level security")
         op.execute(f"alter table app.{table} force row level security")
         op.execute(f"create policy own_rows on app.{table} using ({OWN_ROWS})")
+    for grant in GRANTS:
+        op.execute(grant)
 
 
 def create_tables() -> None:
