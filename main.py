@@ -26,8 +26,8 @@ from backtesting.reporting.text import report, trade_lines
 from backtesting.simulation import check_simulation
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import Run, Timeframe
-from config.settings import PROJECT, Settings, read_settings
+from backtesting.types import BacktestRequest, BacktestResult, Run, Timeframe
+from config.settings import PROJECT, Settings, forget_libpq_settings, read_settings
 from mcp_server.server import build_server
 from mcp_server.tools import Services
 from utils.checks import Check, run_checks
@@ -58,19 +58,15 @@ class Application:
         return Services(BacktestEngine(self.registry, stores.bars, stores.runs), stores.runs)
 
     def stores(self, *, upgrade: bool = False) -> "Stores":
-        """Return the open stores; a database that is ours, or to be upgraded, is brought up to date with the sample."""
+        """Return the open stores; a database of our own, or one to upgrade, is brought up to date with the sample."""
         stores = self.unopened()
         with self._guard:
             if upgrade or not self._is_open:
-                self._open(stores, upgrade=upgrade or stores.upgrades_itself)
+                stores.open([strategy.describe() for strategy in self.registry], upgrade=upgrade)
+                if upgrade or stores.upgrades_itself:
+                    load_samples(stores)
                 self._is_open = True
         return stores
-
-    def _open(self, stores: "Stores", *, upgrade: bool) -> None:
-        stores.open([strategy.describe() for strategy in self.registry], upgrade=upgrade)
-        if upgrade:
-            stored = stores.bars.symbols()
-            DataImporter(stores.importing).load([each for each in SAMPLES if each.asset.symbol not in stored])
 
     def unopened(self) -> "Stores":
         """Return the stores without touching the database."""
@@ -98,6 +94,12 @@ class Application:
             self._made.close()
 
 
+def load_samples(stores: "Stores") -> None:
+    """Import the sample files whose symbols are not stored."""
+    stored = stores.bars.symbols()
+    DataImporter(stores.importing).load([each for each in SAMPLES if each.asset.symbol not in stored])
+
+
 def make_stores(settings: Settings) -> "Stores":
     """Return the stores of the settings' database; importing what they need takes half a second."""
     from config.database import ExternalPostgres, LazyEngine  # noqa: PLC0415 - `initialize` is answered before
@@ -109,6 +111,7 @@ def make_stores(settings: Settings) -> "Stores":
         admin = settings.database_admin_url
         server = ExternalPostgres(settings.database_url.get_secret_value(), admin.get_secret_value() if admin else None)
     else:
+        forget_libpq_settings()
         home = settings.data_dir or default_home(APP_NAME)
         server = EmbeddedPostgres(home, bin_dir=settings.pg_bindir, run_as=settings.pg_user, report=tell)
     return Stores(server, lambda role: LazyEngine(partial(server.url, role), settings.user_id))
@@ -140,8 +143,8 @@ async def warmed_up(app: Application, _: Any) -> AsyncIterator[None]:
 
 def demo(app: Application, _: argparse.Namespace) -> int:
     """Backtest an SMA crossover on the sample bars of IBM, and show the result."""
-    run = _run(app, "sma_crossover", "IBM", {"parameters": {"position_size": 0.95}})
-    _show(app, run)
+    request = whole_request(app, "sma_crossover", "IBM", {"parameters": {"position_size": 0.95}})
+    _show(app, app.services().engine.run(request))
     print(
         "\nNext, with the same command but for its end:\n"
         "  main.py backtest rsi AAPL --set period=14      another strategy, another symbol\n"
@@ -162,19 +165,17 @@ def backtest(app: Application, options: argparse.Namespace) -> int:
         "costs": options.costs,
         "adjustment": options.adjustment,
     }
-    run = _run(
-        app, options.strategy, options.symbol, {name: value for name, value in given.items() if value is not None}
-    )
-    _show(app, run)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    request = whole_request(app, options.strategy, options.symbol, chosen)
+    _show(app, app.services().engine.run(request))
     return 0
 
 
-def _run(app: Application, strategy_id: str, symbol: str, options: dict[str, Any]) -> Run:
-    """Run a backtest, over all stored bars unless the options say otherwise."""
-    engine = app.services().engine
-    whole = engine.whole_period(symbol, options.get("timeframe", Timeframe.D1))
-    fields = {"strategy_id": strategy_id, "asset_symbol": symbol, "initial_capital": 100_000.0, **whole, **options}
-    return engine.run(as_request(**fields))
+def whole_request(app: Application, strategy_id: str, symbol: str, options: dict[str, Any]) -> BacktestRequest:
+    """Return a request over all stored bars, unless the options say otherwise."""
+    whole = app.services().engine.whole_period(symbol, options.get("timeframe", Timeframe.D1))
+    basis = {"strategy_id": strategy_id, "asset_symbol": symbol, "initial_capital": 100_000.0, "parameters": {}}
+    return as_request(**basis | whole | options)
 
 
 def _show(app: Application, run: Run) -> None:
@@ -188,14 +189,13 @@ def _show(app: Application, run: Run) -> None:
 
 def doctor(app: Application, _: argparse.Namespace) -> int:
     """Say what works and what does not, and what to paste into an MCP client."""
-    checks = [
-        Check("engine", check_engine),
-        Check("database", partial(check_database, app)),
+    basis = [Check("engine", check_engine), Check("database", partial(check_database, app))]
+    upon_it = [
         Check("rights", partial(check_rights, app)),
         Check("sample data", partial(check_samples, app)),
         Check("write access", partial(check_writing, app)),
     ]
-    well = run_checks(checks, print)
+    well = run_checks(basis, print) and run_checks(upon_it, print)
     print(f"\nFor your MCP client, e.g. claude_desktop_config.json:\n{json.dumps(client_configuration(), indent=2)}")
     return 0 if well else 1
 
@@ -227,12 +227,24 @@ def check_samples(app: Application) -> str:
 
 
 def check_writing(app: Application) -> str:
-    """Store a run and read it back."""
-    run = _run(app, "buy_and_hold", SAMPLES[0].asset.symbol, {"parameters": {}})
-    again = app.stores().runs.get(run.id)
-    if again.summary != run.summary:
-        raise ValueError(f"run {run.id} was read back with other numbers than it was stored with")
-    return f"run {run.id} was stored and read back"
+    """Store a run, read it back, and undo it."""
+    rehearsal = Rehearsal(app.stores())
+    run = BacktestEngine(app.registry, app.stores().bars, rehearsal).run(whole_request(app, "buy_and_hold", "IBM", {}))
+    if rehearsal.read != run:
+        raise ValueError("a run is read back with other contents than it was stored with")
+    return "a run was stored, read back and undone"
+
+
+class Rehearsal:
+    """Takes runs as a repository does, and leaves none behind."""
+
+    def __init__(self, stores: "Stores") -> None:
+        self._stores = stores
+        self.read: Run | None = None
+
+    def add(self, run: Run, result: BacktestResult | None) -> None:
+        """Store the run, read it back, and undo it."""
+        self.read = self._stores.rehearse(run, result)
 
 
 def client_configuration() -> dict[str, Any]:

@@ -7,7 +7,7 @@
 5. The first deciding bar is the last one before the period, or the first with every indicator defined (W2).
 6. The decisions are traded, buy and hold beside them (`simulation.py`).
 7. The outcome is measured (`metrics/`), flagged (`flags.py`) and given its provenance (`provenance.py`).
-8. Run, result and trades are stored together (`RunRepository`).
+8. Run, result and trades are stored together (`RunRecorder`).
 
 Steps 4 to 7 are `evaluation.evaluate`, a function of its arguments alone.
 """
@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from backtesting.data_loader import load_bars, require_period
 from backtesting.errors import BacktestError, DatabaseUnavailableError, DefectError, InvalidInputError
 from backtesting.evaluation import Plan, evaluate, with_adjustment
-from backtesting.ports import BarSource, RunRepository
+from backtesting.ports import BarSource, RunRecorder
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
     COST_PRESETS,
@@ -58,7 +58,7 @@ class BacktestEngine:
         self,
         registry: StrategyRegistry,
         bars: BarSource,
-        runs: RunRepository,
+        runs: RunRecorder,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._registry = registry

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 60
 LISTED_NAMES = 60
-UNION_TAGS = ("preset", "rates")  # pydantic names the branch of a union it took, which the caller never wrote
+# pydantic's paths name the branch of a union it took, which the caller never wrote
+UNION_BRANCHES = (("costs", "preset"), ("costs", "rates"))
 TOLD_PROBLEMS, KEPT_PROBLEMS = 10, 100
 SHORTEST_ABBREVIATION = 3
 
@@ -161,7 +163,7 @@ def _step(part: str | int) -> str:
 
 def _problem(detail: "ErrorDetails", known: Sequence[str], under: str) -> Problem:
     """Say one pydantic complaint in a sentence: what was given and what is wanted."""
-    where = [_step(part) for part in detail["loc"] if part not in UNION_TAGS]
+    where = [_step(part) for before, part in pairwise(("", *detail["loc"])) if (before, part) not in UNION_BRANCHES]
     path = ".".join([under, *where] if under else where)
     match detail["type"]:
         case "missing":

@@ -31,12 +31,16 @@ class BarStore(Protocol):
         ...
 
 
-class RunRepository(Protocol):
-    """Keeps the runs of one user; a stored run never changes. Safe to share between threads."""
+class RunRecorder(Protocol):
+    """Takes runs that have ended."""
 
     def add(self, run: Run, result: BacktestResult | None) -> None:
         """Store a run with its result and trades, all or nothing; adding the same run again changes nothing."""
         ...
+
+
+class RunRepository(RunRecorder, Protocol):
+    """Keeps the runs of one user; a stored run never changes. Safe to share between threads."""
 
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import main
-from tests.fixtures.postgres import reachable_folder
+from database.embedded.server import EmbeddedPostgres
+from tests.fixtures.postgres import Database, reachable_folder
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,13 @@ def home() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def data_directory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKTEST_DATA_DIR", str(home))
+
+
+def stored_runs(home: Path) -> int:
+    server = EmbeddedPostgres(home)
+    (count,) = Database(server, "backtesting").execute("select count(*) from app.backtest_runs")[0]
+    server.close()
+    return int(count)
 
 
 def test_the_demo_shows_ibm_beside_buy_and_hold_and_says_where_it_is_stored(
@@ -108,10 +116,13 @@ def test_a_setting_that_makes_no_sense_is_one_clear_line(
 def test_the_doctor_finds_everything_well_and_gives_a_configuration_that_starts_the_server(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = stored_runs(home)
+
     code = main.main(["doctor"])
 
     told = capsys.readouterr().out
     assert code == 0
+    assert stored_runs(home) == before
     assert [line.split(":")[0] for line in told.splitlines() if line.startswith("ok")] == [
         "ok    engine",
         "ok    database",
@@ -131,6 +142,18 @@ def test_the_doctor_finds_everything_well_and_gives_a_configuration_that_starts_
         env=os.environ | {"BACKTEST_DATA_DIR": str(home)},
     )
     assert json.loads(answer.stdout)["result"]["serverInfo"]["name"] == "backtesting-mcp"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PGSERVICE", "elsewhere"), ("PGOPTIONS", "-c foo"), ("PGHOST", "127.0.0.1"), ("PGUSER", "nobody")],
+)
+def test_variables_meant_for_another_postgresql_do_not_lead_astray(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert main.main(["backtest", "buy_and_hold", "IBM"]) == 0
 
 
 def test_the_doctor_says_what_does_not_work(
