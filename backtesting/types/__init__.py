@@ -1,5 +1,6 @@
 """The words of the domain: what comes in is validated once, what we produce is frozen."""
 
+from backtesting.types.imports import Finding, ImportRecord, PriceRows, QualityReport, Reading, Severity, Stored
 from backtesting.types.market import (
     EPOCH,
     NS_PER_DAY,
@@ -13,6 +14,7 @@ from backtesting.types.market import (
     Timeframe,
     instant,
     nanoseconds,
+    utc_now,
 )
 from backtesting.types.request import (
     COST_PRESETS,
@@ -64,18 +66,25 @@ __all__ = [
     "Day",
     "EquityCurve",
     "Fill",
+    "Finding",
     "Flag",
     "Floats",
+    "ImportRecord",
     "Input",
     "Integers",
     "MetricValue",
     "Parameters",
+    "PriceRows",
+    "QualityReport",
     "Rate",
+    "Reading",
     "RiskFree",
     "Run",
     "RunStatus",
+    "Severity",
     "Signals",
     "Simulation",
+    "Stored",
     "StrategyDescription",
     "StrategyId",
     "Summary",
@@ -85,4 +94,5 @@ __all__ = [
     "Trades",
     "instant",
     "nanoseconds",
+    "utc_now",
 ]

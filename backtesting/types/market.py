@@ -26,6 +26,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_DAY = 86_400_000_000_000
 
 
+def utc_now() -> datetime:
+    """Return the current instant."""
+    return datetime.now(UTC)
+
+
 def instant(nanoseconds: int) -> datetime:
     """Return the UTC instant, exact to the microsecond, of nanoseconds since 1970."""
     return EPOCH + timedelta(microseconds=int(nanoseconds) // 1000)

@@ -1,0 +1,103 @@
+"""What comes out of reading a price file, and what is said about it before anything is stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from backtesting.types.market import Floats, Integers, Timeframe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceRows:
+    """Rows of a source as they stand there: any order, repeated or incomplete ones included; shape (n,) each.
+
+    `time` is int64 nanoseconds UTC of each bar's start, `line` the number of the row's line in its file, from 1 (its
+    row where the format has no lines); prices and `volume` are float64, NaN where the cell is empty. `adj_close`,
+    `splits` (2.0 is two for one) and `dividends` are None where the source has no such column.
+    """
+
+    line: Integers
+    time: Integers
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    adj_close: Floats | None = None
+    splits: Floats | None = None
+    dividends: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source was understood, in words a person can check.
+
+    `layout` names the tool whose layout it is ("Yahoo Finance", "Binance klines", "columns by name"); `notes` hold
+    every choice that was made, one sentence each: encoding, separator, decimal mark, order of day and month, zone, unit
+    of epoch stamps, lines skipped at the top and at the end, columns left out.
+    """
+
+    layout: str
+    notes: tuple[str, ...]
+    symbol: str | None = None
+    timeframe: Timeframe | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """What the history says of an import: `content_hash` is the SHA-256 of the source, `report` is JSON."""
+
+    source: str
+    content_hash: str
+    imported_at: datetime
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many bars an import added and how many it changed."""
+
+    inserted: int
+    updated: int
+
+
+class Severity(StrEnum):
+    """What becomes of the rows: errors refuse the import, warnings and remarks are stored with it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    REMARK = "remark"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing an inspection found: how often, and the first lines where."""
+
+    code: str
+    severity: Severity
+    message: str
+    count: int
+    lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """What an inspection found; `quarantined` rows are left out of what is stored."""
+
+    rows_read: int
+    rows_kept: int
+    quarantined: int
+    timeframe: Timeframe | None
+    first: datetime | None
+    last: datetime | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that refuse the import."""
+        return tuple(each for each in self.findings if each.severity is Severity.ERROR)
