@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date
 from functools import partial
+from pathlib import Path
 from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 from pydantic import ValidationError
 
-from backtesting.data_import import DataImporter
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine, as_request
 from backtesting.errors import BacktestError, DatabaseUnavailableError, InvalidInputError
@@ -64,7 +64,9 @@ class Application:
             if upgrade or not self._is_open:
                 stores.open([strategy.describe() for strategy in self.registry], upgrade=upgrade)
                 if upgrade or stores.upgrades_itself:
-                    load_samples(stores)
+                    from backtesting.data_import import DataImporter, load_samples  # noqa: PLC0415 - reads files
+
+                    load_samples(DataImporter(stores.bars, stores.importing), stores.bars.symbols())
                 self._is_open = True
         return stores
 
@@ -92,12 +94,6 @@ class Application:
         """Close the connections and leave the embedded server."""
         if self._made is not None:
             self._made.close()
-
-
-def load_samples(stores: "Stores") -> None:
-    """Import the sample files whose symbols are not stored."""
-    stored = stores.bars.symbols()
-    DataImporter(stores.importing).load([each for each in SAMPLES if each.asset.symbol not in stored])
 
 
 def make_stores(settings: Settings) -> "Stores":
@@ -185,6 +181,25 @@ def _show(app: Application, run: Run) -> None:
     heading = f"Last {len(last)} of {count} trades:" if count else "No trades."
     print("\n".join([report(run), "", heading, *trade_lines(last)]))
     print(f"\nStored as {run.id}, with all its trades, in {stores.place}.")
+
+
+def import_files(app: Application, options: argparse.Namespace) -> int:
+    """Import price files, or folders or archives of them, and say how they were understood."""
+    from backtesting.data_import import DataImporter  # noqa: PLC0415 - what reads files is needed here alone
+    from backtesting.import_report import describe  # noqa: PLC0415
+    from backtesting.price_files import Hints, price_files  # noqa: PLC0415
+
+    hints = Hints(options.symbol, options.day_first, options.zone, options.timeframe and Timeframe(options.timeframe))
+    files = [file for path in options.paths for file in price_files(path, hints)]
+    stores, refused = app.stores(), 0
+    importer = DataImporter(stores.bars, stores.importing)
+    for file in files:
+        try:
+            print(describe(importer.run(file, dry_run=options.dry_run)))
+        except BacktestError as error:
+            tell(f"error: {error}")
+            refused += 1
+    return 1 if refused else 0
 
 
 def doctor(app: Application, _: argparse.Namespace) -> int:
@@ -278,6 +293,7 @@ def make_parser() -> argparse.ArgumentParser:
         added = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         added.set_defaults(command=command)
     _add_backtest(commands.add_parser("backtest", help=backtest.__doc__, description=backtest.__doc__))
+    _add_import(commands.add_parser("import", help=import_files.__doc__, description=import_files.__doc__))
     database = commands.add_parser("db", help="look after the database").add_subparsers(required=True, metavar="ACTION")
     added = database.add_parser("upgrade", help=upgrade.__doc__, description=upgrade.__doc__)
     added.set_defaults(command=upgrade)
@@ -296,6 +312,22 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fill", help="next_open (default), next_close or same_close")
     parser.add_argument("--costs", help="us_equity, crypto, fx or zero (default: by the asset's class)")
     parser.add_argument("--adjustment", help="adjusted or raw prices")
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=import_files)
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a price file, a folder or an archive of them"
+    )
+    parser.add_argument("--symbol", help="whose prices they are (default: what the file or its name says)")
+    parser.add_argument("--timeframe", choices=list(Timeframe), help="bar length (default: what the stamps show)")
+    parser.add_argument("--zone", help="zone of stamps that name none, e.g. America/New_York (default: UTC)")
+    order = parser.add_mutually_exclusive_group()
+    order.add_argument(
+        "--day-first", dest="day_first", action="store_true", default=None, help="read 01/02 as 1 February"
+    )
+    order.add_argument("--month-first", dest="day_first", action="store_false", help="01/02 is 2 January")
+    parser.add_argument("--dry-run", action="store_true", help="say how the files are understood, and store nothing")
 
 
 def day(text: str) -> date:

@@ -14,7 +14,7 @@ Steps 4 to 7 are `evaluation.evaluate`, a function of its arguments alone.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -33,14 +33,10 @@ from backtesting.types import (
     Costs,
     Run,
     RunStatus,
+    utc_now,
 )
 
 PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto", AssetClass.FX: "fx"}
-
-
-def utc_now() -> datetime:
-    """Return the current instant."""
-    return datetime.now(UTC)
 
 
 def as_request(**fields: Any) -> BacktestRequest:

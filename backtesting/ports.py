@@ -1,10 +1,21 @@
 """What the domain needs from outside, one protocol per stored noun."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from backtesting.types import Asset, BacktestResult, Bars, Coverage, EquityCurve, Run, Timeframe, Trade
+from backtesting.types import (
+    Asset,
+    BacktestResult,
+    Bars,
+    Coverage,
+    EquityCurve,
+    ImportRecord,
+    Run,
+    Stored,
+    Timeframe,
+    Trade,
+)
 
 
 class BarSource(Protocol):
@@ -26,8 +37,17 @@ class BarSource(Protocol):
 class BarStore(Protocol):
     """Writes bars."""
 
-    def store(self, asset: Asset, timeframe: Timeframe, bars: Bars) -> int:
-        """Put the series in the place of what is stored of it, all or nothing; return the number of bars."""
+    def store(
+        self,
+        asset: Asset,
+        timeframe: Timeframe,
+        bars: Iterable[Bars],
+        record: Callable[[], ImportRecord],
+    ) -> Stored:
+        """Add the bars to the series, in the place of stored ones of the same time, all or nothing.
+
+        `bars` may come in parts, in order of time; `record` is called after the last part.
+        """
         ...
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -57,6 +58,7 @@ assets = Table(
     Column("asset_class", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("exchange", Text),
+    Column("reasons", JSONB),
     CheckConstraint("symbol = upper(symbol)", name="upper_case"),
     schema="market",
 )
@@ -64,7 +66,8 @@ assets = Table(
 market_data = Table(
     "market_data",
     metadata,
-    Column("asset_id", Integer, ForeignKey(assets.c.id), nullable=False),
+    # no foreign key: checking it a row at a time would take longer than the copy itself, and assets are never deleted
+    Column("asset_id", Integer, nullable=False),
     Column("tf", SmallInteger, nullable=False, comment="minutes of a bar"),
     Column("ts", DateTime(timezone=True), nullable=False, comment="start of the bar"),
     Column("open", Double, nullable=False),
@@ -75,6 +78,32 @@ market_data = Table(
     Column("adj_close", Double, comment="adjusted by the source for splits and dividends"),
     PrimaryKeyConstraint("asset_id", "tf", "ts"),
     CheckConstraint(CONSISTENT_BAR, name="consistent"),
+    schema="market",
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("asset_id", Integer, ForeignKey(assets.c.id), nullable=False),
+    Column("tf", SmallInteger, nullable=False, comment="minutes of a bar"),
+    Column("version", Uuid, nullable=False),
+    PrimaryKeyConstraint("asset_id", "tf"),
+    schema="market",
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("asset_id", Integer, ForeignKey(assets.c.id), nullable=False),
+    Column("tf", SmallInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("imported_at", DateTime(timezone=True), nullable=False),
+    Column("inserted", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("report", JSONB, nullable=False),
+    Index(None, "asset_id", "tf"),
     schema="market",
 )
 

@@ -111,6 +111,8 @@ def _close_to_others(connection: Connection) -> None:
     _execute(connection, "revoke all on schema public from public")
     _execute(connection, "grant connect on database {database} to {app}, {loader}",
              database=database, app=APP, loader=LOADER)  # fmt: skip
+    # imports are staged in a table of their own
+    _execute(connection, "grant temporary on database {database} to {loader}", database=database, loader=LOADER)
 
 
 def _join(connection: Connection, admin: str, memberships: Iterable[tuple[str, str]]) -> None:

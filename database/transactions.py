@@ -61,6 +61,13 @@ class Transactions:
         except DBAPIError as error:
             raise _explained(error) from error
 
+    def once(self, work: Callable[[Connection], T]) -> T:
+        """Do work that cannot be done twice in one transaction, without a second attempt."""
+        try:
+            return self._once(work)
+        except DBAPIError as error:
+            raise _explained(error) from error
+
     def rehearse(self, work: Callable[["Transactions"], T]) -> T:
         """Do the work, whose units join one transaction, undo all of it and return what it returned."""
 

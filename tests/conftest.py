@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backtesting.data_import import DataImporter
-from backtesting.data_sources import SAMPLES
+from backtesting.data_import import DataImporter, load_samples
 from database.embedded.server import EmbeddedPostgres
 from tests.fixtures.postgres import Database, copy_of, migrated, reachable_folder
 
@@ -36,7 +35,7 @@ def embedded() -> Iterator[EmbeddedPostgres]:
 def template(embedded: EmbeddedPostgres) -> Database:
     database = migrated(embedded)
     stores = database.stores()
-    DataImporter(stores.importing).load(SAMPLES)
+    load_samples(DataImporter(stores.bars, stores.importing), stored=())
     stores.close()
     return database
 

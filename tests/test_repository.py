@@ -1,5 +1,6 @@
 """The same sentences about the twins in memory and about PostgreSQL."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from backtesting.data_import import DataImporter
+from backtesting.data_import import DataImporter, load_samples
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
-from backtesting.errors import RunNotFoundError, UnknownNameError
+from backtesting.errors import BadBarsError, RunNotFoundError, UnknownNameError
 from backtesting.ports import BarSource, BarStore, RunRepository
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
@@ -28,12 +29,13 @@ from backtesting.types import (
     EquityCurve,
     Run,
     RunStatus,
+    Stored,
     Timeframe,
 )
 from config.database import LazyEngine
 from database import roles
 from database.repository.runs import pack, unpack
-from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns
+from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns, no_record
 from tests.fixtures.postgres import Database
 from tests.fixtures.series import sample_bars
 
@@ -66,7 +68,7 @@ class Kept(RunRepository):
 def bars(request: pytest.FixtureRequest) -> Iterator[tuple[BarSource, BarStore]]:
     if request.param == "in memory":
         twin = InMemoryBars()
-        DataImporter(twin).load(SAMPLES)
+        load_samples(DataImporter(twin, twin), stored=())
         yield twin, twin
     else:
         stores = request.getfixturevalue("database").stores()
@@ -87,7 +89,7 @@ def runs(request: pytest.FixtureRequest) -> Iterator[RunRepository]:
 @pytest.fixture
 def source() -> InMemoryBars:
     twin = InMemoryBars()
-    DataImporter(twin).load(SAMPLES)
+    load_samples(DataImporter(twin, twin), stored=())
     return twin
 
 
@@ -159,22 +161,87 @@ def test_coverage_names_the_first_and_the_last_bar_of_each_series(bars: tuple[Ba
     assert (span.timeframe, span.first, span.last) == (DAY, midnight(2000, 3, 1), midnight(2013, 3, 1))
 
 
-def test_storing_a_series_again_replaces_it(bars: tuple[BarSource, BarStore]) -> None:
+def test_storing_the_same_bars_again_changes_nothing(bars: tuple[BarSource, BarStore]) -> None:
     source, store = bars
-    shorter = sample_bars("ibm")[:10]
+    same = sample_bars("ibm")
 
-    store.store(source.asset("IBM"), DAY, shorter)
+    assert store.store(source.asset("IBM"), DAY, [same], no_record) == Stored(inserted=0, updated=0)
 
-    assert len(source.load("IBM", DAY, midnight(2000, 1, 1), midnight(2020, 1, 1), history=0)) == 10
+
+def test_bars_of_the_same_time_take_the_place_of_stored_ones_and_the_others_stay(
+    bars: tuple[BarSource, BarStore],
+) -> None:
+    source, store = bars
+    raw = sample_bars("ibm")
+    dearer = Bars(raw.time[:4], *(column[:4] * 2 for column in raw.ohlcv), adj_close=None)
+    later = Bars(raw.time[-1:] + 86_400_000_000_000, *(column[-1:] for column in raw.ohlcv))
+
+    stored = store.store(source.asset("IBM"), DAY, [dearer, later], no_record)
+
+    found = source.load("IBM", DAY, midnight(2000, 1, 1), midnight(2020, 1, 1), history=0)
+    assert stored == Stored(inserted=1, updated=4)
+    assert len(found) == len(raw) + 1
+    assert found.close[:5].tolist() == [*(raw.close[:4] * 2), raw.close[4]]
+    assert found.adj_close is not None
+    assert np.isnan(found.adj_close).tolist() == [True] * 4 + [False] * (len(raw) - 4) + [True]
+
+
+def test_bars_in_parts_are_stored_as_one_series(bars: tuple[BarSource, BarStore]) -> None:
+    source, store = bars
+    whole = sample_bars("ibm")
+
+    store.store(Asset("PARTS", "parts", AssetClass.UNKNOWN, "USD"), DAY, [whole[:7], whole[7:]], no_record)
+
+    assert source.load("PARTS", DAY, midnight(2000, 1, 1), midnight(2020, 1, 1), history=0).close.tolist() == (
+        whole.close.tolist()
+    )
 
 
 def test_bars_without_an_adjusted_close_come_back_without_one(bars: tuple[BarSource, BarStore]) -> None:
     source, store = bars
     raw = sample_bars("ibm")[:5]
+    unadjusted = Bars(raw.time, *raw.ohlcv)
 
-    store.store(Asset("RAW", "raw", AssetClass.UNKNOWN, "USD"), DAY, Bars(raw.time, *raw.ohlcv))
+    store.store(Asset("RAW", "raw", AssetClass.UNKNOWN, "USD"), DAY, [unadjusted], no_record)
 
     assert source.load("RAW", DAY, midnight(2000, 1, 1), midnight(2020, 1, 1), history=0).adj_close is None
+
+
+def test_an_import_that_breaks_off_leaves_what_was_before(bars: tuple[BarSource, BarStore]) -> None:
+    source, store = bars
+    raw = sample_bars("ibm")
+    dearer = Bars(raw.time, *(column * 2 for column in raw.ohlcv))
+
+    def broken() -> Iterator[Bars]:
+        yield dearer[:1000]
+        raise BadBarsError("the file ends in the middle of a line")
+
+    with pytest.raises(BadBarsError):
+        store.store(source.asset("IBM"), DAY, broken(), no_record)
+
+    found = source.load("IBM", DAY, midnight(2000, 1, 1), midnight(2020, 1, 1), history=0)
+    assert found.close.tolist() == raw.close.tolist()
+
+
+def test_every_write_changes_the_version_of_the_series_and_of_no_other(database: Database) -> None:
+    stores = database.stores()
+    query = "select symbol, version from market.series join market.assets on assets.id = asset_id"
+    before, raw = dict(database.execute(query)), sample_bars("ibm")
+    dearer = Bars(raw.time[:1], *(column[:1] * 2 for column in raw.ohlcv))
+
+    stores.importing.store(stores.bars.asset("IBM"), DAY, [dearer], no_record)
+
+    after = dict(database.execute(query))
+    assert {symbol for symbol in after if after[symbol] != before[symbol]} == {"IBM"}
+    stores.close()
+
+
+def test_an_import_is_kept_in_the_history(database: Database) -> None:
+    (row,) = database.execute("select source, inserted, updated, content_hash from market.imports where asset_id ="
+                              " (select id from market.assets where symbol = 'IBM')")  # fmt: skip
+
+    digest = hashlib.sha256(SAMPLES[0].path.read_bytes()).hexdigest()
+    assert tuple(row) == ("ibm_daily.csv", 3270, 0, digest)
 
 
 def test_a_completed_run_comes_back_as_it_was(runs: RunRepository, source: InMemoryBars) -> None:

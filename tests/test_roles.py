@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from backtesting.data_import import DataImporter
-from backtesting.data_sources import SAMPLES
+from backtesting.data_import import DataImporter, load_samples
 from backtesting.engine import BacktestEngine
 from backtesting.errors import DatabaseUnavailableError
 from backtesting.strategies import STRATEGIES
@@ -75,7 +74,7 @@ def serves(server: schema.Server, *, upgrade: bool = True) -> str | None:
     """Open the stores, import, store a run, read it back; return what is wrong with the rights."""
     with closing(stores_of(server)) as stores:
         stores.open(DESCRIPTIONS, upgrade=upgrade)
-        DataImporter(stores.importing).load(SAMPLES)
+        load_samples(DataImporter(stores.bars, stores.importing), stored=())
         run = BacktestEngine(StrategyRegistry(STRATEGIES), stores.bars, stores.runs).run(REQUEST)
         assert stores.runs.get(run.id) == run
         return stores.rights()

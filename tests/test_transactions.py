@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from backtesting.errors import DatabaseUnavailableError
-from backtesting.types import Timeframe
+from backtesting.types import Stored, Timeframe
 from config.database import POOL, ExternalPostgres, LazyEngine, parse_url, with_option
 from database import roles
 from database.stores import Stores
 from database.transactions import Transactions
+from tests.fixtures.in_memory import no_record
 from tests.fixtures.postgres import Database
 from tests.fixtures.series import sample_bars
 
@@ -118,9 +119,9 @@ def test_an_import_has_no_time_limit(database: Database, monkeypatch: pytest.Mon
     database.execute("create trigger slow before insert on market.market_data execute function slow()")
 
     with closing(Stores(database, pool)) as stores:
-        stored = stores.importing.store(stores.bars.asset("IBM"), Timeframe.D1, sample_bars("ibm"))
+        stored = stores.importing.store(stores.bars.asset("IBM"), Timeframe.D1, [sample_bars("ibm")], no_record)
 
-    assert stored == len(sample_bars("ibm"))
+    assert stored == Stored(inserted=0, updated=0)
 
 
 def test_a_broken_constraint_is_no_passing_failure(transactions: Transactions) -> None:

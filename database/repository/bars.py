@@ -1,23 +1,20 @@
 """Assets and their bars: read under the server's role, written under the loader's."""
 
-import struct
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import psycopg
 import sqlalchemy as sa
-from numpy.typing import NDArray
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
-from psycopg.pq import Format
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.errors import UnknownNameError
-from backtesting.types import Asset, AssetClass, Bars, Coverage, Timeframe, instant
-from database.models import assets, market_data
+from backtesting.types import Asset, AssetClass, Bars, Coverage, ImportRecord, Stored, Timeframe
+from database.models import assets, imports, market_data
+from database.repository.wire import array_cursor, copy_bars
 from database.transactions import Transactions
 
 MINUTES = {
@@ -31,10 +28,8 @@ MINUTES = {
     Timeframe.W1: 10080,
 }
 TIMEFRAMES = {minutes: timeframe for timeframe, minutes in MINUTES.items()}
-EPOCH_OF_POSTGRES_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-OID_OF_INSTANTS, OID_OF_FLOATS = 1185, 1022  # timestamptz[] and float8[]
-COLUMNS = ("ts", "open", "high", "low", "close", "volume", "adj_close")
-COLUMN_TYPES = ("int4", "int2", "timestamptz", *("float8",) * 6)
+VALUES = ("open", "high", "low", "close", "volume", "adj_close")
+COLUMNS = ("ts", *VALUES)
 READ_SERIES = f"""
 with series as (select id from market.assets where symbol = %(symbol)s), bars as (
   (select m.* from market.market_data m, series where m.asset_id = series.id and m.tf = %(tf)s and m.ts < %(start)s
@@ -44,7 +39,15 @@ with series as (select id from market.assets where symbol = %(symbol)s), bars as
    and m.ts < %(end)s))
 select {", ".join(f"array_agg({column})" for column in (*COLUMNS[:-1], "coalesce(adj_close, 'NaN')"))}
 from (select * from bars order by ts) b"""  # noqa: S608 - the columns are ours, the values are parameters
-WRITE_SERIES = f"copy market.market_data (asset_id, tf, {', '.join(COLUMNS)}) from stdin (format binary)"
+COPY_INTO = f"copy {{table}} (asset_id, tf, {', '.join(COLUMNS)}) from stdin (format binary)"
+SAME_BAR = "b.asset_id = s.asset_id and b.tf = s.tf and b.ts = s.ts"
+UPDATE_CHANGED = f"""
+update market.market_data b set {", ".join(f"{each} = s.{each}" for each in VALUES)} from staged s
+where {SAME_BAR} and ({", ".join(f"b.{each}" for each in VALUES)}) is distinct from
+  ({", ".join(f"s.{each}" for each in VALUES)})"""  # noqa: S608 - the names are ours
+INSERT_NEW = f"""
+insert into market.market_data select s.* from staged s
+where not exists (select from market.market_data b where {SAME_BAR})"""  # noqa: S608 - the names are ours
 
 
 class SqlBarSource:
@@ -68,11 +71,8 @@ class SqlBarSource:
 
     def coverage(self, symbol: str) -> Sequence[Coverage]:
         """Return the stored series of a known symbol, one per timeframe, by two index look-ups each."""
-        known = (
-            sa.func.unnest(sa.literal(list(MINUTES.values()), sa.ARRAY(sa.SmallInteger)))
-            .table_valued("tf", name="known")
-            .render_derived()
-        )
+        lengths = sa.func.unnest(sa.literal(list(MINUTES.values()), sa.ARRAY(sa.SmallInteger)))
+        known = lengths.table_valued("tf", name="known").render_derived()
         stamps = sa.select(market_data.c.ts).where(
             market_data.c.asset_id == assets.c.id, market_data.c.tf == known.c.tf
         )
@@ -97,35 +97,65 @@ class SqlBarStore:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def store(self, asset: Asset, timeframe: Timeframe, bars: Bars) -> int:
-        """Put the series in the place of what is stored of it, all or nothing; return the number of bars."""
-        return self._transactions.run(lambda connection: _write(connection, asset, timeframe, bars))
+    def store(
+        self,
+        asset: Asset,
+        timeframe: Timeframe,
+        bars: Iterable[Bars],
+        record: Callable[[], ImportRecord],
+    ) -> Stored:
+        """Add the bars to the series, in the place of stored ones of the same time, all or nothing.
+
+        `bars` may come in parts, in order of time; `record` is called after the last part.
+        """
+
+        def work(connection: Connection) -> Stored:
+            series = _Series(connection, _upsert_asset(connection, asset), MINUTES[timeframe])
+            stored = series.write(bars)
+            connection.execute(sa.insert(imports).values(series.history_row(record(), stored)))
+            return stored
+
+        return self._transactions.once(work)
 
 
-class _Instants(Loader):
-    """timestamptz[] to int64 nanoseconds since 1970."""
+class _Series:
+    """One series while it is written to; nobody else writes to it until the transaction ends."""
 
-    format = Format.BINARY
+    def __init__(self, connection: Connection, asset_id: int, minutes: int) -> None:
+        self._connection = connection
+        self._asset_id = asset_id
+        self._minutes = minutes
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(asset_id, minutes)))
 
-    def load(self, data: Buffer) -> NDArray[np.int64]:
-        return (_items(data, ">i8").astype(np.int64) + EPOCH_OF_POSTGRES_US) * 1000
+    def write(self, parts: Iterable[Bars]) -> Stored:
+        """Copy straight into an empty series, else by way of a staging table."""
+        if self._is_empty():
+            return Stored(inserted=self._copy("market.market_data", parts), updated=0)
+        self._execute("create temp table staged (like market.market_data) on commit drop")
+        self._copy("staged", parts)
+        self._execute("analyze staged")
+        # a nested loop over the growing series would take minutes where a join takes a second
+        self._execute("set local enable_nestloop = off")
+        return Stored(updated=self._execute(UPDATE_CHANGED), inserted=self._execute(INSERT_NEW))
 
+    def history_row(self, record: ImportRecord, stored: Stored) -> dict[str, Any]:
+        """Return what the history keeps of an import."""
+        return {"asset_id": self._asset_id, "tf": self._minutes, **asdict(record), **asdict(stored)}
 
-class _Floats(Loader):
-    """float8[] to float64."""
+    def _execute(self, statement: str) -> int:
+        return self._connection.execute(sa.text(statement)).rowcount
 
-    format = Format.BINARY
+    def _is_empty(self) -> bool:
+        stored = sa.exists().where(market_data.c.asset_id == self._asset_id, market_data.c.tf == self._minutes)
+        return not self._connection.scalar(sa.select(stored))
 
-    def load(self, data: Buffer) -> NDArray[np.float64]:
-        return _items(data, ">f8").astype(np.float64)
-
-
-def _items(data: Buffer, kind: str) -> NDArray[Any]:
-    """Read an array off the wire: dimensions, null flag, oid, length, lower bound, then (int32 size, 8 bytes) each."""
-    dimensions, has_null, _, length, _ = struct.unpack_from(">5i", data)
-    if dimensions != 1 or has_null:
-        raise ValueError("expected a one-dimensional array without NULL")
-    return np.frombuffer(data, [("size", ">i4"), ("item", kind)], length, 20)["item"]
+    def _copy(self, table: str, parts: Iterable[Bars]) -> int:
+        count = 0
+        with _driver(self._connection).cursor() as cursor:
+            for part in parts:
+                copy_bars(cursor, COPY_INTO.format(table=table), self._asset_id, self._minutes, part)
+                count += len(part)
+        return count
 
 
 def _driver(connection: Connection) -> psycopg.Connection[Any]:
@@ -136,29 +166,13 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
 
 
 def _read(connection: Connection, wanted: dict[str, Any]) -> Bars:
-    with _driver(connection).cursor(binary=True) as cursor:
-        cursor.adapters.register_loader(OID_OF_INSTANTS, _Instants)
-        cursor.adapters.register_loader(OID_OF_FLOATS, _Floats)
+    with array_cursor(_driver(connection)) as cursor:
         columns = cursor.execute(READ_SERIES, wanted).fetchone()
     if columns is None or columns[0] is None:
         nothing = np.empty(0)
         return Bars(np.empty(0, np.int64), nothing, nothing, nothing, nothing, nothing)
     time, open_, high, low, close, volume, adj_close = columns
     return Bars(time, open_, high, low, close, volume, None if np.isnan(adj_close).all() else adj_close)
-
-
-def _write(connection: Connection, asset: Asset, timeframe: Timeframe, bars: Bars) -> int:
-    asset_id, minutes = _upsert_asset(connection, asset), MINUTES[timeframe]
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(asset_id, minutes)))
-    stored = sa.delete(market_data).where(market_data.c.asset_id == asset_id, market_data.c.tf == minutes)
-    connection.execute(stored)
-    prices = [*bars.ohlcv, np.full(len(bars), np.nan) if bars.adj_close is None else bars.adj_close]
-    rows = zip(map(instant, bars.time), *(column.tolist() for column in prices), strict=True)
-    with _driver(connection).cursor() as cursor, cursor.copy(WRITE_SERIES) as copy:
-        copy.set_types(COLUMN_TYPES)
-        for *row, adj_close in rows:
-            copy.write_row((asset_id, minutes, *row, None if np.isnan(adj_close) else adj_close))
-    return len(bars)
 
 
 def _upsert_asset(connection: Connection, asset: Asset) -> int:
