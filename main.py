@@ -64,9 +64,7 @@ class Application:
             if upgrade or not self._is_open:
                 stores.open([strategy.describe() for strategy in self.registry], upgrade=upgrade)
                 if upgrade or stores.upgrades_itself:
-                    from backtesting.data_import import DataImporter, load_samples  # noqa: PLC0415 - reads files
-
-                    load_samples(DataImporter(stores.bars, stores.importing), stores.bars.symbols())
+                    add_samples(stores)
                 self._is_open = True
         return stores
 
@@ -94,6 +92,15 @@ class Application:
         """Close the connections and leave the embedded server."""
         if self._made is not None:
             self._made.close()
+
+
+def add_samples(stores: "Stores") -> None:
+    """Import the sample files whose symbols are not stored."""
+    stored = stores.bars.symbols()
+    if not {sample.asset.symbol for sample in SAMPLES} <= set(stored):
+        from backtesting.data_import import DataImporter, load_samples  # noqa: PLC0415 - only a first start reads files
+
+        load_samples(DataImporter(stores.bars, stores.importing), stored)
 
 
 def make_stores(settings: Settings) -> "Stores":
