@@ -33,18 +33,12 @@ from backtesting.types import (
     Costs,
     Run,
     RunStatus,
+    Timeframe,
     utc_now,
+    validated,
 )
 
 PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto", AssetClass.FX: "fx"}
-
-
-def as_request(**fields: Any) -> BacktestRequest:
-    """Make a request; InvalidInputError lists all that is wrong with the fields."""
-    try:
-        return BacktestRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidInputError.of(error, known=BacktestRequest.model_fields) from error
 
 
 class BacktestEngine:
@@ -80,7 +74,13 @@ class BacktestEngine:
             defect.run_id = self._store_failure(run, defect)
             raise defect from error
 
-    def whole_period(self, symbol: str, timeframe: str) -> dict[str, date]:
+    def whole_request(self, strategy_id: str, symbol: str, **options: Any) -> BacktestRequest:
+        """Return a request over all stored bars with a capital of 100,000, but for what the options say."""
+        whole = self._whole_period(symbol, options.get("timeframe", Timeframe.D1))
+        basis = {"strategy_id": strategy_id, "asset_symbol": symbol, "initial_capital": 100_000.0, "parameters": {}}
+        return validated(BacktestRequest, **basis | whole | options)
+
+    def _whole_period(self, symbol: str, timeframe: str) -> dict[str, date]:
         """Return the first and the last stored day of a symbol, as fields of a request."""
         try:
             asset = self._bars.asset(TypeAdapter(AssetSymbol).validate_python(symbol))

@@ -1,1 +1,1 @@
-"""What the environment says, and how the database is reached."""
+"""How the program is put together: what the environment says, and the parts made from it."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+APP_NAME = "backtesting-mcp"
 PROJECT = Path(__file__).resolve().parent.parent
 
 

@@ -11,8 +11,9 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from backtesting.errors import BacktestError, RunNotFoundError
 from backtesting.metrics import KEYS
 from backtesting.strategy import StrategyRegistry
-from mcp_server.schemas import MetricsReply, RunReply, StrategiesReply, trade_rows
-from mcp_server.tools import Services
+from mcp_server.schemas.backtests import MetricsReply, RunReply, trade_rows
+from mcp_server.schemas.strategies import StrategiesReply
+from mcp_server.services import Services
 
 JSON = "application/json"
 FIRST_TRADES = 100

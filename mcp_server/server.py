@@ -17,8 +17,10 @@ from backtesting import VERSION
 from backtesting.errors import BacktestError, DefectError, InvalidInputError
 from backtesting.strategy import StrategyRegistry
 from mcp_server.resources import add_resources
-from mcp_server.schemas import refusal
-from mcp_server.tools import Services, Tools
+from mcp_server.schemas.answers import refusal
+from mcp_server.services import Services
+from mcp_server.tools.backtests import BacktestTools
+from mcp_server.tools.strategies import StrategyTools
 
 INSTRUCTIONS = (
     "Backtests trading strategies on stored bars. list_strategies names the strategies, run_backtest runs one and "
@@ -60,7 +62,7 @@ class StrictTool(Tool):
 
 def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
     """Return the server with all tools and resources; `services` is called by the first call that needs it."""
-    tools = Tools(registry, services)
+    backtests, strategies = BacktestTools(services), StrategyTools(registry)
     server = MCPServer[Any](
         "backtesting-mcp",
         title="Backtesting",
@@ -68,11 +70,11 @@ def build_server(registry: StrategyRegistry, services: Callable[[], Services], l
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
         tools=[
-            strict(tools.run_backtest, "Run a backtest", writes=True),
-            strict(tools.get_backtest_results, "Read a backtest"),
-            strict(tools.list_strategies, "List strategies"),
-            strict(tools.validate_strategy, "Check a strategy's parameters"),
-            strict(tools.get_metrics, "Read metrics of a backtest"),
+            strict(backtests.run_backtest, "Run a backtest", writes=True),
+            strict(backtests.get_backtest_results, "Read a backtest"),
+            strict(strategies.list_strategies, "List strategies"),
+            strict(strategies.validate_strategy, "Check a strategy's parameters"),
+            strict(backtests.get_metrics, "Read metrics of a backtest"),
         ],
     )
     add_resources(server, registry, services)

@@ -18,7 +18,7 @@ from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
 from database.stores import Stores
 from mcp_server.server import build_server
-from mcp_server.tools import Services
+from mcp_server.services import Services
 from tests.fixtures.postgres import Database, copy_of
 
 FOUR_KB = 4096

@@ -74,6 +74,15 @@ class StderrHandler(logging.Handler):
             self._lines.task_done()
 
 
+def tell(line: str) -> None:
+    """Say something beside the result, which is on stdout: in the log while serving, else plainly."""
+    if structlog.is_configured():
+        structlog.stdlib.get_logger("tell").info(line)
+    else:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
 def mask_passwords(_logger: Any, _method: str, line: Any) -> str:
     """Hide every password in a finished line, wherever it came from."""
     return _PASSWORD_SETTING.sub(_masked, _PASSWORD_IN_URL.sub(r"\1***@", line))

@@ -1,6 +1,16 @@
 """The words of the domain: what comes in is validated once, what we produce is frozen."""
 
-from backtesting.types.imports import Finding, ImportRecord, PriceRows, QualityReport, Reading, Severity, Stored
+from backtesting.types.imports import (
+    Finding,
+    ImportRecord,
+    ImportRequest,
+    PriceRows,
+    QualityReport,
+    Reading,
+    Severity,
+    Stored,
+)
+from backtesting.types.input import Input, validated
 from backtesting.types.market import (
     EPOCH,
     NS_PER_DAY,
@@ -27,7 +37,6 @@ from backtesting.types.request import (
     Costs,
     Day,
     Fill,
-    Input,
     Parameters,
     Rate,
     RiskFree,
@@ -70,6 +79,7 @@ __all__ = [
     "Flag",
     "Floats",
     "ImportRecord",
+    "ImportRequest",
     "Input",
     "Integers",
     "MetricValue",
@@ -95,4 +105,5 @@ __all__ = [
     "instant",
     "nanoseconds",
     "utc_now",
+    "validated",
 ]

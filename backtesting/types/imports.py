@@ -4,9 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from backtesting.types.input import Input
 from backtesting.types.market import Floats, Integers, Timeframe
+
+
+class ImportRequest(Input):
+    """A file, or a folder or an archive of files, and what its user says of them where they leave it open."""
+
+    path: Annotated[Path, Field(strict=False)]
+    symbol: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    timeframe: Annotated[Timeframe, Field(strict=False)] | None = None
+    zone: Annotated[str, Field(max_length=64)] | None = None
+    day_first: bool | None = None
+    decimal_mark: Literal[".", ","] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

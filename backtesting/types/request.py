@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from backtesting.errors import shown
+from backtesting.types.input import Input
 from backtesting.types.market import Timeframe
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -16,12 +17,6 @@ Fill = Literal["next_open", "next_close", "same_close"]
 
 
 Adjustment = Literal["adjusted", "raw"]
-
-
-class Input(BaseModel):
-    """Base of what comes in: frozen, typed strictly, unknown fields refused, no NaN and no infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 Rate = Annotated[float, Field(ge=0, lt=0.5)]

@@ -47,6 +47,11 @@ class Summary:
     counters: Mapping[str, int]
     provenance: Mapping[str, Any]
 
+    @property
+    def trades(self) -> int:
+        """How many trades there are, the open one included."""
+        return int(self.metrics["total_trades"] or 0) + int(self.metrics["open_trades"] or 0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BacktestResult:

@@ -1,15 +1,12 @@
-"""The shapes of the replies; each says the same as the text beside it, and either is enough alone."""
+"""The shapes of what is said of a run."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
-from backtesting.errors import BacktestError
-from backtesting.strategy_check import StrategyReport
-from backtesting.types import EquityCurve, Run, StrategyDescription, Summary, Trade, instant
+from backtesting.types import EquityCurve, Run, Summary, Trade, instant
 
 KEY_METRICS = (
     "final_capital",
@@ -122,68 +119,6 @@ class MetricsReply(BaseModel):
         return cls(backtest_id=run.id, metrics=chosen, undefined=reasons)
 
 
-class StrategyReply(BaseModel):
-    """A strategy that can be asked for."""
-
-    strategy_id: str
-    name: str
-    description: str
-    strategy_type: str
-    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of `parameters`")]
-
-
-class StrategiesReply(BaseModel):
-    """Every registered strategy."""
-
-    strategies: list[StrategyReply]
-
-    @classmethod
-    def of(cls, strategies: Sequence[StrategyDescription]) -> Self:
-        """Shape the descriptions."""
-        return cls(
-            strategies=[
-                StrategyReply(
-                    strategy_id=each.id,
-                    name=each.name,
-                    description=each.description,
-                    strategy_type=each.strategy_type,
-                    parameters=dict(each.parameters_schema),
-                )
-                for each in strategies
-            ]
-        )
-
-
-class ProblemReply(BaseModel):
-    """One thing wrong, and what would be right."""
-
-    path: str
-    message: str
-
-
-class ValidationReply(BaseModel):
-    """Whether a configuration can run, and one that can."""
-
-    valid: bool
-    problems: list[ProblemReply]
-    suggestion: Annotated[dict[str, Any] | None, Field(description="A corrected configuration that is valid")]
-    effective: Annotated[dict[str, Any] | None, Field(description="All parameters with defaults, when valid")]
-    warmup_bars: int | None
-    unstable_bars: Annotated[int | None, Field(description="Further bars until recursive indicators settle")]
-
-    @classmethod
-    def of(cls, report: StrategyReport) -> Self:
-        """Shape a report."""
-        return cls(
-            valid=report.valid,
-            problems=[ProblemReply(path=each.path, message=each.message) for each in report.problems],
-            suggestion=report.suggestion,
-            effective=report.effective,
-            warmup_bars=report.warmup,
-            unstable_bars=report.unstable,
-        )
-
-
 def trade_rows(trades: Sequence[Trade]) -> list[list[Cell]]:
     """Return each trade as a row of `TRADE_COLUMNS`, dates as ISO text."""
     return [[_plain(getattr(trade, column)) for column in TRADE_COLUMNS] for trade in trades]
@@ -192,21 +127,6 @@ def trade_rows(trades: Sequence[Trade]) -> list[list[Cell]]:
 def curve_points(curve: EquityCurve) -> list[tuple[str, float]]:
     """Return the curve as pairs of ISO time and money."""
     return [(instant(time).isoformat(), float(value)) for time, value in zip(curve.time, curve.value, strict=True)]
-
-
-def reply(structure: BaseModel, text: str) -> CallToolResult:
-    """Answer a call with both forms."""
-    content = TextContent(type="text", text=text)
-    return CallToolResult(content=[content], structured_content=structure.model_dump(mode="json"))
-
-
-def refusal(error: BacktestError) -> CallToolResult:
-    """Answer a call with an error the model can act on.
-
-    It carries text alone: clients check structured content against the tool's output schema, errors included.
-    """
-    stored = f" (kept as failed run {error.run_id})" if error.run_id else ""
-    return CallToolResult(content=[TextContent(type="text", text=f"{error}{stored}")], is_error=True)
 
 
 def _plain(value: Cell | datetime) -> Cell:

@@ -1,24 +1,19 @@
-"""One method a tool: flat arguments become a request, a use case answers, the reply is shaped."""
+"""Tools that run a backtest and read it again."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from backtesting.engine import BacktestEngine, as_request
 from backtesting.errors import BacktestError
 from backtesting.metrics import KEYS, require_known
-from backtesting.ports import RunRepository
 from backtesting.reporting.curve import downsample
-from backtesting.reporting.text import headline, metric_lines, report, strategy_lines, trade_lines
-from backtesting.strategy import StrategyRegistry
-from backtesting.strategy_check import check_config
+from backtesting.reporting.text import headline, metric_lines, report, trade_lines
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
+    BacktestRequest,
     Capital,
     CostChoice,
     Day,
@@ -29,39 +24,30 @@ from backtesting.types import (
     RunStatus,
     StrategyId,
     Timeframe,
+    validated,
 )
-from mcp_server.schemas import (
+from mcp_server.schemas.answers import reply
+from mcp_server.schemas.backtests import (
     TRADE_COLUMNS,
     BacktestId,
     MetricsReply,
     ResultsReply,
     RunReply,
     Section,
-    StrategiesReply,
-    ValidationReply,
     curve_points,
-    reply,
     trade_rows,
 )
+from mcp_server.services import Services
 
 TRADES_A_PAGE, POINTS_OF_A_CURVE, LARGEST_PAGE = 12, 40, 500
 FEWEST_POINTS = 3
 LARGEST_OFFSET = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The use cases and stores that tools call; what they need is opened by whoever hands them in."""
-
-    engine: BacktestEngine
-    runs: RunRepository
-
-
-class Tools:
+class BacktestTools:
     """The tools; the services are opened by the first call that needs them."""
 
-    def __init__(self, registry: StrategyRegistry, services: Callable[[], Services]) -> None:
-        self._registry = registry
+    def __init__(self, services: Callable[[], Services]) -> None:
         self._services = services
 
     def run_backtest(  # noqa: PLR0913, PLR0917 - a tool's arguments are flat
@@ -87,7 +73,8 @@ class Tools:
         Use it to answer whether a strategy would have made money, and whether to believe it: the answer sets it beside
         buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good.
         """
-        request = as_request(
+        request = validated(
+            BacktestRequest,
             strategy_id=strategy_id,
             asset_symbol=asset_symbol,
             start_date=start_date,
@@ -126,32 +113,6 @@ class Tools:
         results = ResultsReply(backtest_id=run.id, status=run.status.value, section="summary", summary=RunReply.of(run))
         return reply(results, report(run))
 
-    def list_strategies(self) -> Annotated[CallToolResult, StrategiesReply]:
-        """List the strategies that can be tested, with their parameters, ranges and defaults.
-
-        Use it before run_backtest to learn the ids and what `parameters` may hold.
-        """
-        strategies = [strategy.describe() for strategy in self._registry]
-        return reply(StrategiesReply.of(strategies), strategy_lines(strategies))
-
-    def validate_strategy(
-        self,
-        strategy_config: Annotated[dict[str, Any], Field(description='{"strategy_id": "...", "parameters": {...}}')],
-    ) -> Annotated[CallToolResult, ValidationReply]:
-        """Check a strategy and its parameters without running anything.
-
-        Use it when parameters are uncertain: it names every mistake at once with its path, and suggests a corrected
-        configuration.
-        """
-        report_ = check_config(self._registry, strategy_config)
-        lines = [f"- {problem}" for problem in report_.problems]
-        if report_.valid:
-            lines = [f"valid: {json.dumps(report_.effective)}; needs {report_.warmup} bars of warm-up"]
-        else:
-            suggested = json.dumps(report_.suggestion) if report_.suggestion else "none is near enough"
-            lines = ["not valid:", *lines, f"suggestion: {suggested}"]
-        return reply(ValidationReply.of(report_), "\n".join(lines))
-
     def get_metrics(
         self,
         backtest_id: BacktestId,
@@ -174,7 +135,7 @@ class Tools:
     def _trades(self, run: Run, offset: int, limit: int) -> CallToolResult:
         if run.summary is None:
             raise _failed(run)
-        total = int(run.summary.metrics["total_trades"] or 0) + int(run.summary.metrics["open_trades"] or 0)
+        total = run.summary.trades
         trades = self._services().runs.trades(run.id, offset, limit)
         following = offset + len(trades)
         page = ResultsReply(

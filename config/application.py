@@ -1,0 +1,87 @@
+"""The parts, made from the settings and wired together; importing what they need takes half a second."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import RLock
+
+from backtesting.data_import import DataImporter, load_samples
+from backtesting.data_sources import SAMPLES
+from backtesting.engine import BacktestEngine
+from backtesting.errors import DatabaseUnavailableError
+from backtesting.file_import import FileOutcome, import_files
+from backtesting.strategy import StrategyRegistry
+from backtesting.types import ImportRequest
+from config.database import ExternalPostgres, LazyEngine
+from config.settings import APP_NAME, Settings, forget_libpq_settings
+from database.embedded.server import EmbeddedPostgres, default_home
+from database.schema import Server
+from database.stores import Stores
+from mcp_server.services import Services
+from utils.logger import tell
+
+
+class Application:
+    """The use cases on one database, which is opened by the first call that needs it."""
+
+    def __init__(self, settings: Settings, registry: StrategyRegistry) -> None:
+        self.settings = settings
+        self.registry = registry
+        self._stores = made(partial(make_stores, settings))
+        self._guard = RLock()
+        self._is_open = False
+
+    def services(self) -> Services:
+        """Return what the tools call, on an open database."""
+        stores = self.stores()
+        return Services(BacktestEngine(self.registry, stores.bars, stores.runs), stores.runs)
+
+    def import_files(self, request: ImportRequest) -> Iterator[FileOutcome]:
+        """Import what lies at a path, file by file."""
+        stores = self.stores()
+        return import_files(DataImporter(stores.bars, stores.importing), request)
+
+    def stores(self, *, upgrade: bool = False) -> Stores:
+        """Return the open stores; a database of our own, or one to upgrade, is brought up to date with the sample."""
+        with self._guard:
+            if upgrade or not self._is_open:
+                self._stores.open([strategy.describe() for strategy in self.registry], upgrade=upgrade)
+                if upgrade or self._stores.upgrades_itself:
+                    add_samples(self._stores)
+                self._is_open = True
+        return self._stores
+
+    def leave(self) -> None:
+        """Leave the embedded server, which the last to leave stops, whatever other threads are doing."""
+        self._stores.leave()
+
+    def close(self) -> None:
+        """Close the connections and leave the embedded server."""
+        self._stores.close()
+
+
+def made(make: Callable[[], Stores]) -> Stores:
+    """Make the stores; DatabaseUnavailableError where a setting cannot be meant."""
+    try:
+        return make()
+    except ValueError as error:
+        raise DatabaseUnavailableError(str(error)) from error
+
+
+def make_stores(settings: Settings) -> Stores:
+    """Return the stores of the settings' database, unopened; ValueError names the setting that is wrong."""
+    server: Server
+    if settings.database_url:
+        admin = settings.database_admin_url
+        server = ExternalPostgres(settings.database_url.get_secret_value(), admin.get_secret_value() if admin else None)
+    else:
+        forget_libpq_settings()
+        home = settings.data_dir or default_home(APP_NAME)
+        server = EmbeddedPostgres(home, bin_dir=settings.pg_bindir, run_as=settings.pg_user, report=tell)
+    return Stores(server, lambda role: LazyEngine(partial(server.url, role), settings.user_id))
+
+
+def add_samples(stores: Stores) -> None:
+    """Import the sample files whose symbols are not stored."""
+    stored = stores.bars.symbols()
+    if not {sample.asset.symbol for sample in SAMPLES} <= set(stored):
+        load_samples(DataImporter(stores.bars, stores.importing), stored)
