@@ -18,6 +18,7 @@ from backtesting.errors import BacktestError, DefectError, InvalidInputError
 from backtesting.strategy import StrategyRegistry
 from mcp_server.resources import add_resources
 from mcp_server.schemas.answers import refusal
+from mcp_server.schemas.listing import outline, untitled
 from mcp_server.services import Services
 from mcp_server.tools.backtests import BacktestTools
 from mcp_server.tools.strategies import StrategyTools
@@ -96,14 +97,5 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
     made.parameters = untitled(arguments.model_json_schema(by_alias=True))
-    made.fn_metadata.output_schema = untitled(made.fn_metadata.output_schema)
+    made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema or {})
     return made
-
-
-def untitled(schema: Any) -> Any:
-    """Drop the titles pydantic makes up from names: they cost tokens and say nothing."""
-    if isinstance(schema, list):
-        return [untitled(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: untitled(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
