@@ -13,6 +13,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 MOST_WAITING_LINES = 1000
+TALKATIVE = ("alembic.runtime.plugins",)  # it tells at INFO which of its plugins it set up
 LONGEST_FLUSH_SECONDS = 0.5
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 _PASSWORD_SETTING = re.compile(
@@ -44,6 +45,8 @@ def configure_logging(level: str = "INFO", *, json: bool | None = None) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 
@@ -77,7 +80,7 @@ class StderrHandler(logging.Handler):
 def tell(line: str) -> None:
     """Say something beside the result, which is on stdout: in the log while serving, else plainly."""
     if structlog.is_configured():
-        structlog.stdlib.get_logger("tell").info(line)
+        structlog.stdlib.get_logger(__name__).info(line)
     else:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()

@@ -15,12 +15,11 @@ def untitled(schema: Any) -> Any:
 
 def outline(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the names and types of a reply's fields: a client checks by them, and a model reads the reply itself."""
-    fields = {name: {"type": _type_of(field)} for name, field in schema["properties"].items()}
-    return {"type": "object", "properties": fields}
+    return {"type": "object", "properties": {name: _shape(field) for name, field in schema["properties"].items()}}
 
 
-def _type_of(field: Mapping[str, Any]) -> Any:
-    """Return the JSON type of a field, or those of a field that may be null; what is referred to is an object."""
+def _shape(field: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON type of a field, or those of one that may be null; what is referred to is an object."""
     if "anyOf" in field:
-        return [_type_of(branch) for branch in field["anyOf"]]
-    return field.get("type", "object")
+        return {"anyOf": [_shape(branch) for branch in field["anyOf"]]}
+    return {"type": field.get("type", "object")}
