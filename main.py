@@ -21,7 +21,8 @@ from backtesting.reporting.text import report, trade_lines
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import ImportRequest, Timeframe, validated
-from config.doctor import client_configuration, examine
+from config.clients import CLIENT_IDS, client_named, install
+from config.doctor import examine
 from config.settings import Settings, read_settings
 from mcp_server.server import build_server
 from utils.logger import configure_logging, tell
@@ -137,8 +138,20 @@ def import_files(program: Program, options: argparse.Namespace) -> int:
 def doctor(program: Program, _: argparse.Namespace) -> int:
     """Say what works and what does not, and what to paste into an MCP client."""
     well = examine(program.application, print)
-    print(f"\nFor your MCP client, e.g. claude_desktop_config.json:\n{client_configuration()}")
+    print(f"\nFor your MCP client, e.g. claude_desktop_config.json:\n{client_named(CLIENT_IDS[0]).configuration()}")
     return 0 if well else 1
+
+
+def install_into(_: Program, options: argparse.Namespace) -> int:
+    """Enter this server into an MCP client's configuration, or show what to enter."""
+    client = client_named(options.client)
+    if options.show:
+        print(client.configuration())
+        return 0
+    done = install(client)
+    kept = f"; what it held before is in {done.backup}" if done.backup else ""
+    print(f"{done.path}: {f'entered{kept}. Restart {client.title}' if done.changed else 'up to date'}.")
+    return 0
 
 
 def upgrade(program: Program, _: argparse.Namespace) -> int:
@@ -165,6 +178,10 @@ def make_parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
     _add_backtest(commands.add_parser("backtest", help=backtest.__doc__, description=backtest.__doc__))
     _add_import(commands.add_parser("import", help=import_files.__doc__, description=import_files.__doc__))
+    added = commands.add_parser("install", help=install_into.__doc__, description=install_into.__doc__)
+    added.set_defaults(command=install_into)
+    added.add_argument("client", choices=CLIENT_IDS, nargs="?", default=CLIENT_IDS[0], help="default: %(default)s")
+    added.add_argument("--show", action="store_true", help="print the entry and change nothing")
     database = commands.add_parser("db", help="look after the database").add_subparsers(required=True, metavar="ACTION")
     added = database.add_parser("upgrade", help=upgrade.__doc__, description=upgrade.__doc__)
     added.set_defaults(command=upgrade)

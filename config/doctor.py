@@ -1,18 +1,14 @@
-"""What works and what does not, and what to paste into an MCP client."""
+"""What works and what does not."""
 
-import json
-import shutil
-import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
 from backtesting.provenance import versions
 from backtesting.simulation import check_simulation
 from backtesting.types import BacktestResult, Run
-from config.settings import PROJECT
 from utils.checks import Check, run_checks
 
 if TYPE_CHECKING:
@@ -75,11 +71,3 @@ class Rehearsal:
     def add(self, run: Run, result: BacktestResult | None) -> None:
         """Store the run, read it back, and undo it."""
         self.read = self._stores.rehearse(run, result)
-
-
-def client_configuration() -> str:
-    """Return the entry that lets an MCP client start this server, as JSON."""
-    main, uv = str(PROJECT / "main.py"), shutil.which("uv")
-    pinned = ["run", "--no-project", "--with-requirements", str(PROJECT / "requirements.lock"), main]
-    entry: dict[str, Any] = {"command": uv, "args": pinned} if uv else {"command": sys.executable, "args": [main]}
-    return json.dumps({"mcpServers": {"backtesting": entry}}, indent=2)
