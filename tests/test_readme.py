@@ -16,6 +16,7 @@ from backtesting import VERSION
 from backtesting.metrics import METRICS
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import Strategy, StrategyRegistry
+from config.clients import server_entry
 from mcp_server.server import build_server
 from tests.fixtures.postgres import reachable_folder
 from tests.fixtures.series import sample_bars
@@ -97,8 +98,9 @@ def test_the_strategy_in_the_readme_is_one() -> None:
 def test_the_client_configuration_in_the_readme_has_the_form_doctor_prints() -> None:
     (shown,) = re.findall(r"```json\n(.+?)\n```", README, re.DOTALL)
 
-    (ours,) = main.client_configuration()["mcpServers"].values()
     (theirs,) = json.loads(shown)["mcpServers"].values()
+    ours = server_entry()
+    assert theirs.keys() == ours.keys()
     assert [Path(each).name for each in theirs["args"]] == [Path(each).name for each in ours["args"]]
 
 
