@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from backtesting import VERSION
 from backtesting.errors import BacktestError, DefectError, InvalidInputError
 from backtesting.strategy import StrategyRegistry
+from mcp_server.guides import add_guides
+from mcp_server.prompts import add_prompts, readable_refusals
 from mcp_server.resources import add_resources
 from mcp_server.schemas.answers import refusal
 from mcp_server.schemas.listing import outline, untitled
@@ -70,6 +72,7 @@ def build_server(registry: StrategyRegistry, services: Callable[[], Services], l
         version=VERSION,
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
+        middleware=[readable_refusals],
         tools=[
             strict(backtests.run_backtest, "Run a backtest", writes=True),
             strict(backtests.get_backtest_results, "Read a backtest"),
@@ -79,6 +82,8 @@ def build_server(registry: StrategyRegistry, services: Callable[[], Services], l
         ],
     )
     add_resources(server, registry, services)
+    add_guides(server)
+    add_prompts(server)
     return server
 
 

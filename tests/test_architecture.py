@@ -27,7 +27,7 @@ LEVELS = (
     ("import_report",),
     ("file_import",),
 )
-INSIDE_MCP_SERVER = (("schemas", "services"), ("tools",), ("resources",), ("server",))
+INSIDE_MCP_SERVER = (("schemas", "services"), ("tools",), ("resources", "prompts", "guides"), ("server",))
 SHAPES = ("mcp_server.schemas",)
 KNOWN_TO = {
     "vectorbt": ("backtesting.vectorbt_kernels",),

@@ -1,0 +1,63 @@
+"""Texts for whoever wants to know more than an answer says."""
+
+from typing import Any
+
+from mcp.server import MCPServer
+
+from backtesting.metrics import METRICS
+
+READING_RESULTS = """\
+# Reading a result
+
+1. The warnings first: they say what would make the figures wrong or weak.
+2. Then buy and hold beside the strategy, from the same bar at the same costs, and buy and hold with the same time in
+   the market: a strategy that is in the market half of the time should beat half of the market.
+3. Then risk: max drawdown is what one would have had to sit through; Sharpe ratios below about 0.5 are hardly
+   distinguishable from luck in ten years of days. `psr` is the probability that the true Sharpe ratio is above 0,
+   before counting what else was tried.
+4. Then the trades: fewer than 30 say little. A profit from one or two of them is an anecdote.
+5. `cost_drag` is what costs took. Where it is large, the result hangs on how well the costs were guessed.
+
+A metric that is undefined is null, with the reason in `undefined`; it is never 0. Fractions are fractions: 0.05 is 5 %.
+"""
+
+RULES = """\
+# The rules of the simulation
+
+- A signal is decided at the close of a bar, from that bar and earlier ones, and filled at the open of the next (`fill`
+  may say the next close, or the same close, which nobody can trade and which is flagged).
+- Every fill pays commission and slippage; without `costs` those of the asset's class are assumed. Zero has to be asked
+  for.
+- Entry and exit at the same close: the exit wins. A position still open at the end is valued at the last close.
+- Ratios are made of session returns and annualised by the market's calendar: 252 for stocks, 260 for currencies, 365
+  for crypto.
+- Prices are adjusted for splits and dividends where the source gives an adjusted close; raw ones on request.
+- The bars before `start_date` warm the indicators up; until every indicator is defined, strategy and benchmark hold
+  cash.
+- The same request on the same data gives the same numbers, bit for bit: each run keeps the hashes of both.
+"""
+
+
+def metrics_guide() -> str:
+    """Return every metric with its unit and definition."""
+    rows = [f"- `{metric.key}` ({metric.unit}): {metric.definition}" for metric in METRICS]
+    return "\n".join(["# Metrics", "", *rows, ""])
+
+
+def add_guides(server: MCPServer[Any]) -> None:
+    """Offer `guide://reading-results`, `guide://rules` and `guide://metrics`."""
+
+    @server.resource("guide://reading-results", title="How to read a result", mime_type="text/markdown")
+    def reading_results() -> str:
+        """What to look at first, and what to doubt."""
+        return READING_RESULTS
+
+    @server.resource("guide://rules", title="The rules of the simulation", mime_type="text/markdown")
+    def rules() -> str:
+        """When orders fill, what they cost, how ratios are annualised."""
+        return RULES
+
+    @server.resource("guide://metrics", title="Metrics", mime_type="text/markdown")
+    def metrics() -> str:
+        """Every metric with its unit and definition."""
+        return metrics_guide()
