@@ -12,7 +12,7 @@ from backtesting.errors import BacktestError, RunNotFoundError
 from backtesting.metrics import KEYS
 from backtesting.strategy import StrategyRegistry
 from mcp_server.schemas.backtests import MetricsReply, RunReply, trade_rows
-from mcp_server.schemas.strategies import StrategiesReply
+from mcp_server.schemas.strategies import FullStrategyReply, StrategiesReply
 from mcp_server.services import Services
 
 JSON = "application/json"
@@ -45,7 +45,9 @@ def add_resources(server: MCPServer[Any], registry: StrategyRegistry, services: 
     @server.resource("strategies://list", title="Strategies", mime_type=JSON)
     def strategies() -> str:
         """Every strategy with its parameters."""
-        return StrategiesReply.of([strategy.describe() for strategy in registry]).model_dump_json()
+        return StrategiesReply(
+            strategies=[FullStrategyReply.of(strategy.describe()) for strategy in registry]
+        ).model_dump_json()
 
 
 @contextmanager

@@ -223,13 +223,29 @@ async def test_an_undefined_metric_is_null_with_its_reason(client: Client) -> No
     assert "no_trades" in text_of(run)
 
 
-async def test_strategies_are_listed_with_schema_and_defaults(client: Client) -> None:
+async def test_strategies_are_listed_with_their_defaults(client: Client) -> None:
     listed = (await client.call_tool("list_strategies", {})).structured_content or {}
 
     found = {each["strategy_id"]: each for each in listed["strategies"]}
     assert tuple(found) == StrategyRegistry(STRATEGIES).ids()
-    assert found["rsi"]["parameters"]["properties"]["period"]["default"] == 14
-    assert found["sma_crossover"]["parameters"]["additionalProperties"] is False
+    assert found["rsi"]["defaults"] == {"period": 14, "oversold": 30.0, "overbought": 70.0}
+    assert found["rsi"].keys() == {"strategy_id", "strategy_type", "description", "defaults"}
+
+
+@pytest.mark.parametrize("strategy_id", StrategyRegistry(STRATEGIES).ids())
+async def test_one_strategy_is_told_with_its_schema_in_under_four_kilobytes(client: Client, strategy_id: str) -> None:
+    result = await client.call_tool("list_strategies", {"strategy_id": strategy_id})
+
+    (told,) = (result.structured_content or {})["strategies"]
+    rules = told["parameters"]["properties"]
+    assert told["strategy_id"] == strategy_id
+    assert told["defaults"] == {name: rule["default"] for name, rule in rules.items()}
+    assert all(rule["description"] in text_of(result) for rule in rules.values())
+    assert max(len(text_of(result)), len(json.dumps(result.structured_content))) < FOUR_KB
+
+
+async def test_a_strategy_there_is_not_is_answered_with_the_nearest(client: Client) -> None:
+    assert "did you mean 'macd'?" in await refused(client, "list_strategies", {"strategy_id": "mcad"})
 
 
 async def test_a_wrong_configuration_is_told_whole_and_the_suggestion_is_valid(client: Client) -> None:
@@ -391,7 +407,9 @@ async def test_resources_show_runs_and_strategies_as_json(client: Client) -> Non
     assert await read(uri) == run
     assert len((await read(f"{uri}/results"))["trades"]) == 35
     assert tuple((await read(f"{uri}/metrics"))["metrics"]) == KEYS
-    assert (await read("strategies://list"))["strategies"][0]["strategy_id"] == "sma_crossover"
+    strategies = (await read("strategies://list"))["strategies"]
+    assert strategies[0]["strategy_id"] == "sma_crossover"
+    assert strategies[0]["parameters"]["properties"]["fast_period"]["default"] == 20
 
 
 @pytest.mark.parametrize("uri", ["backtest://bt-000000000000", "backtest://nope/results", "backtest://a%2Fb/metrics"])

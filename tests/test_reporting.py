@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from backtesting.errors import NoBarsError
 from backtesting.reporting.curve import downsample
-from backtesting.reporting.text import headline, metric_lines, report, strategy_lines, table, terms, trade_lines, value
+from backtesting.reporting.text import (
+    headline,
+    metric_lines,
+    parameter_lines,
+    report,
+    strategy_lines,
+    table,
+    terms,
+    trade_lines,
+    value,
+)
+from backtesting.strategies.buy_and_hold import BuyAndHold
 from backtesting.strategies.sma_crossover import SmaCrossover
 from backtesting.types import Asset, AssetClass, Costs, EquityCurve, Run
 from tests.fixtures.in_memory import Desk, between
@@ -146,8 +157,17 @@ def test_trades_are_told_with_days_prices_and_profit() -> None:
     ]
 
 
-def test_strategies_are_listed_with_defaults_and_ranges() -> None:
-    lines = strategy_lines([SmaCrossover.describe()]).splitlines()
+def test_strategies_are_listed_on_a_line_each_with_their_defaults() -> None:
+    lines = strategy_lines([SmaCrossover.describe(), BuyAndHold.describe()]).splitlines()
+
+    assert lines[0].startswith("sma_crossover (trend_following): Enters when")
+    assert lines[0].endswith("(fast_period=20, slow_period=50)")
+    assert lines[1] == "buy_and_hold (benchmark): Enters at the first chance and never leaves."
+    assert "position_size" in lines[-1]
+
+
+def test_a_strategy_is_told_with_the_range_and_meaning_of_its_parameters() -> None:
+    lines = parameter_lines(SmaCrossover.describe()).splitlines()
 
     assert lines[0].startswith("sma_crossover (trend_following): Enters when")
     assert "  fast_period=20 (1 to 5000): Bars in the fast average" in lines

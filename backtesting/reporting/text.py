@@ -17,6 +17,7 @@ trades: {total_trades} closed, {open_trades} open; won {win_rate}, profit factor
 average win {avg_win}, average loss {avg_loss}; in the market {exposure_time} of bars
 costs: fees {fees_paid}, slippage {slippage_paid}, together {cost_drag} of return
 probability that the true Sharpe ratio is above 0: {psr}, before counting what else was tried""".splitlines()
+POSITION_SIZE = "Every strategy takes position_size too: the fraction of equity per entry, in (0, 1]."
 FILLS = {
     "next_open": "decided at a close, filled at the next open",
     "next_close": "decided at a close, filled at the next close",
@@ -79,9 +80,18 @@ def trade_lines(trades: Iterable[Trade]) -> list[str]:
 
 
 def strategy_lines(strategies: Iterable[StrategyDescription]) -> str:
-    """Return each strategy with its parameters: default and range."""
-    lines = [f"{each.id} ({each.strategy_type}): {each.description}{_parameter_lines(each)}" for each in strategies]
-    return "\n".join([*lines, "Every strategy takes position_size too: the fraction of equity per entry, in (0, 1]."])
+    """Return each strategy on one line with its parameters' defaults."""
+    lines = [f"{_rule(each)} ({_defaults(each)})" if each.default_parameters else _rule(each) for each in strategies]
+    return "\n".join([*lines, POSITION_SIZE])
+
+
+def parameter_lines(strategy: StrategyDescription) -> str:
+    """Return the strategy and under it each parameter: default, range and meaning."""
+    parameters = [
+        f"  {name}={rule['default']} ({rule['minimum']} to {rule['maximum']}): {rule['description']}"
+        for name, rule in strategy.parameters_schema["properties"].items()
+    ]
+    return "\n".join([_rule(strategy), *parameters, POSITION_SIZE])
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -126,9 +136,9 @@ def _trade_line(trade: Trade) -> str:
     )
 
 
-def _parameter_lines(strategy: StrategyDescription) -> str:
-    properties = strategy.parameters_schema.get("properties", {})
-    return "".join(
-        f"\n  {name}={rule['default']} ({rule['minimum']} to {rule['maximum']}): {rule['description']}"
-        for name, rule in properties.items()
-    )
+def _rule(strategy: StrategyDescription) -> str:
+    return f"{strategy.id} ({strategy.strategy_type}): {strategy.description}"
+
+
+def _defaults(strategy: StrategyDescription) -> str:
+    return ", ".join(f"{name}={value}" for name, value in strategy.default_parameters.items())

@@ -1,6 +1,5 @@
 """The shapes of what is said of strategies."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field
@@ -10,35 +9,39 @@ from backtesting.types import StrategyDescription
 
 
 class StrategyReply(BaseModel):
-    """A strategy that can be asked for."""
+    """A strategy that can be asked for, in short."""
 
     strategy_id: str
-    name: str
-    description: str
     strategy_type: str
+    description: str
+    defaults: Annotated[dict[str, Any], Field(description="Every parameter's default")]
+
+    @classmethod
+    def of(cls, strategy: StrategyDescription) -> Self:
+        """Shape a description; what the shape has no field for is left out."""
+        return cls.model_validate(
+            {
+                "strategy_id": strategy.id,
+                "name": strategy.name,
+                "strategy_type": strategy.strategy_type,
+                "description": strategy.description,
+                "defaults": strategy.default_parameters,
+                "parameters": strategy.parameters_schema,
+            }
+        )
+
+
+class FullStrategyReply(StrategyReply):
+    """A strategy and all that its parameters may be."""
+
+    name: str
     parameters: Annotated[dict[str, Any], Field(description="JSON Schema of `parameters`")]
 
 
 class StrategiesReply(BaseModel):
-    """Every registered strategy."""
+    """Strategies: all of them in short, or one in full."""
 
-    strategies: list[StrategyReply]
-
-    @classmethod
-    def of(cls, strategies: Sequence[StrategyDescription]) -> Self:
-        """Shape the descriptions."""
-        return cls(
-            strategies=[
-                StrategyReply(
-                    strategy_id=each.id,
-                    name=each.name,
-                    description=each.description,
-                    strategy_type=each.strategy_type,
-                    parameters=dict(each.parameters_schema),
-                )
-                for each in strategies
-            ]
-        )
+    strategies: list[FullStrategyReply | StrategyReply]
 
 
 class ProblemReply(BaseModel):

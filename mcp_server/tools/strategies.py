@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from backtesting.reporting.text import strategy_lines
+from backtesting.reporting.text import parameter_lines, strategy_lines
 from backtesting.strategy import StrategyRegistry
 from backtesting.strategy_check import check_config
+from backtesting.types import StrategyId
 from mcp_server.schemas.answers import reply
-from mcp_server.schemas.strategies import StrategiesReply, ValidationReply
+from mcp_server.schemas.strategies import FullStrategyReply, StrategiesReply, StrategyReply, ValidationReply
 
 
 class StrategyTools:
@@ -19,13 +20,21 @@ class StrategyTools:
     def __init__(self, registry: StrategyRegistry) -> None:
         self._registry = registry
 
-    def list_strategies(self) -> Annotated[CallToolResult, StrategiesReply]:
-        """List the strategies that can be tested, with their parameters, ranges and defaults.
+    def list_strategies(
+        self,
+        strategy_id: Annotated[
+            StrategyId | None, Field(description="One to tell in full; default: all, in short")
+        ] = None,
+    ) -> Annotated[CallToolResult, StrategiesReply]:
+        """List the strategies that can be tested with their defaults, or the one of a strategy_id with all it takes.
 
         Use it before run_backtest to learn the ids and what `parameters` may hold.
         """
-        strategies = [strategy.describe() for strategy in self._registry]
-        return reply(StrategiesReply.of(strategies), strategy_lines(strategies))
+        if strategy_id is None:
+            known = [strategy.describe() for strategy in self._registry]
+            return reply(StrategiesReply(strategies=[StrategyReply.of(each) for each in known]), strategy_lines(known))
+        asked = self._registry.get(strategy_id).describe()
+        return reply(StrategiesReply(strategies=[FullStrategyReply.of(asked)]), parameter_lines(asked))
 
     def validate_strategy(
         self,
