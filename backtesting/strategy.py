@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
@@ -13,6 +14,7 @@ from backtesting.types import Bars, Input, Signals, StrategyDescription
 
 LARGEST_WINDOW = 5000
 RECURSIVE_UNSTABLE = 250
+WHOLE_STEP = 1e-9
 
 StrategyType = Literal["trend_following", "mean_reversion", "momentum", "benchmark"]
 
@@ -23,14 +25,38 @@ class Sizing(Input):
     position_size: Annotated[float, Field(gt=0, le=1, description="Fraction of equity used per entry, in (0, 1]")] = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class SearchRange:
+    """The values of a parameter that an optimiser may try: from `low` to `high`, both included, `step` apart."""
+
+    low: float
+    high: float
+    step: float
+
+    def __post_init__(self) -> None:
+        if not (self.step > 0 and self.low < self.high and abs(self._steps - round(self._steps)) < WHOLE_STEP):
+            raise ValueError(f"{self}: high must be one or more whole steps above low")
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Every value, whole numbers where low and step are whole."""
+        return tuple(self.low + number * self.step for number in range(round(self._steps) + 1))
+
+    @property
+    def _steps(self) -> float:
+        return (self.high - self.low) / self.step
+
+
 class Strategy(Input, ABC):
     """Base of every strategy: its fields are its parameters, its docstring is its description.
 
-    Signals at a bar depend on bars up to it alone. Every field has a default and a description.
+    Signals at a bar depend on bars up to it alone. Every field has a default and a description; `search` says what is
+    worth trying for it.
     """
 
     title: ClassVar[str]
     strategy_type: ClassVar[StrategyType]
+    search: ClassVar[Mapping[str, SearchRange]] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -40,6 +66,8 @@ class Strategy(Input, ABC):
                 raise TypeError(f"{cls.__name__}: {name} belongs to the request, choose another name")
             if field.is_required() or not field.description:
                 raise TypeError(f"{cls.__name__}: {name} needs a default and a description")
+        if unknown := cls.search.keys() - cls.model_fields:
+            raise TypeError(f"{cls.__name__}: search names {', '.join(sorted(unknown))}, which is no parameter")
 
     @classmethod
     def id(cls) -> str:

@@ -598,6 +598,11 @@ def test_same_close_trades_on_the_first_stored_bar() -> None:
 
 # No look-ahead through the engine
 
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "sma_crossover": {"slow_period": 30},
+    "momentum": {"lookback": 40, "skip": 5},
+}
+
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(
@@ -611,8 +616,7 @@ def test_what_comes_later_changes_no_bit_of_earlier_equity(
     seed: int, strategy: type[Strategy], cut: int, fill: str, start: int
 ) -> None:
     bars, other = random_bars(seed, 120), random_bars(seed + 1, 120)
-    parameters: dict[str, Any] = {"slow_period": 30} if strategy.id() == "sma_crossover" else {}
-    asked = {"parameters": parameters, "fill": fill, "start_date": day(start)}
+    asked = {"parameters": QUICK.get(strategy.id(), {}), "fill": fill, "start_date": day(start)}
     mixed = daily(*(joined(here, there, cut) for here, there in zip(bars.ohlcv[:4], other.ohlcv[:4], strict=True)))
 
     early = Desk(bars).result(strategy.id(), end_date=day(cut - 1), **asked).equity.value
@@ -628,7 +632,9 @@ def joined(here: Floats, there: Floats, cut: int) -> Floats:
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), strategy=st.sampled_from(STRATEGIES), size=st.floats(0.01, 1.0))
 def test_any_run_adds_up_and_tells_numbers_or_reasons(seed: int, strategy: type[Strategy], size: float) -> None:
-    result = Desk(random_bars(seed, 150)).result(strategy.id(), parameters={"position_size": size}, costs=GOLDEN_COSTS)
+    parameters = {**QUICK.get(strategy.id(), {}), "position_size": size}
+
+    result = Desk(random_bars(seed, 150)).result(strategy.id(), parameters=parameters, costs=GOLDEN_COSTS)
 
     metrics = result.summary.metrics
     assert result.trades.pnl.sum() == pytest.approx((metrics["final_capital"] or 0) - 100_000, abs=1e-6)

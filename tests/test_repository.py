@@ -391,7 +391,7 @@ def test_strategies_that_are_gone_become_inactive(database: Database) -> None:
     stores.runs.register([strategy.describe() for strategy in STRATEGIES if strategy.id() != "macd"])
 
     found = dict(database.execute("select id, is_active from app.trading_strategies"))
-    assert found == {"sma_crossover": True, "rsi": True, "macd": False, "buy_and_hold": True}
+    assert found == {strategy.id(): strategy.id() != "macd" for strategy in STRATEGIES}
     stores.close()
 
 

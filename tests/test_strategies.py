@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,15 @@ from pydantic import Field, ValidationError
 import backtesting.strategies
 from backtesting.errors import InvalidInputError, UnknownNameError
 from backtesting.strategies import STRATEGIES
-from backtesting.strategy import LARGEST_WINDOW, Strategy, StrategyRegistry, StrategyType, split_position_size
+from backtesting.strategy import (
+    LARGEST_WINDOW,
+    SearchRange,
+    Strategy,
+    StrategyRegistry,
+    StrategyType,
+    parameter_problems,
+    split_position_size,
+)
 from backtesting.types import Bars, Signals
 from tests.fixtures.series import SAMPLE_SYMBOLS, bars_of, p_bars, p_close, sample_bars
 
@@ -20,6 +29,15 @@ OTHER_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "sma_crossover": {"fast_period": 1, "slow_period": 7},
     "rsi": {"period": 5, "oversold": 40, "overbought": 60.5},
     "macd": {"fast": 3, "slow": 7, "signal": 1},
+    "ema_crossover": {"fast_period": 1, "slow_period": 7},
+    "stochastic": {"k_period": 5, "k_smoothing": 1, "d_period": 4, "oversold": 30, "overbought": 60},
+    "bollinger_reversion": {"period": 5, "deviations": 1},
+    "bollinger_breakout": {"period": 7, "deviations": 0.5},
+    "keltner": {"period": 9, "atr_period": 5, "multiplier": 1},
+    "donchian_breakout": {"entry_period": 5, "exit_period": 8},
+    "supertrend": {"period": 1, "multiplier": 1.5},
+    "adx_trend": {"period": 2, "threshold": 10},
+    "momentum": {"lookback": 10, "skip": 0},
 }
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=REGISTRY.ids())
@@ -56,7 +74,8 @@ def differing_cuts(strategy: Strategy, bars: Bars) -> list[int]:
 
 def bits(signals: Signals, length: int | None = None) -> dict[str, bytes]:
     columns = {"entries": signals.entries, "exits": signals.exits, **signals.indicators}
-    return {name: column[:length].tobytes() for name, column in columns.items()}
+    columns |= {"short_entries": signals.short_entries, "short_exits": signals.short_exits}
+    return {name: column[:length].tobytes() for name, column in columns.items() if column is not None}
 
 
 @every_variant
@@ -106,6 +125,8 @@ def test_signals_and_indicators_have_the_length_of_the_bars(strategy: Strategy) 
 
         assert signals.entries.dtype == signals.exits.dtype == np.bool_
         assert {len(column) for column in (signals.entries, signals.exits)} == {length}
+        for short in (signals.short_entries, signals.short_exits):
+            assert short is None or (len(short) == length and short.dtype == np.bool_)
         assert {values.dtype for values in signals.indicators.values()} <= {np.dtype(np.float64)}
         assert {len(values) for values in signals.indicators.values()} <= {length}
 
@@ -126,6 +147,7 @@ def test_no_strategy_decides_on_a_price_that_never_moves_except_to_hold(strategy
     signals = strategy().signals(bars_of(np.full(400, 100.1)))
 
     assert not signals.exits.any()
+    assert not any(short.any() for short in (signals.short_entries, signals.short_exits) if short is not None)
     assert signals.entries.all() == signals.entries.any() == (strategy.strategy_type == "benchmark")
 
 
@@ -186,7 +208,21 @@ def test_buy_and_hold_asks_to_enter_at_every_close_and_never_to_leave() -> None:
 
 @pytest.mark.parametrize(
     ("strategy_id", "warmup", "unstable"),
-    [("sma_crossover", 49, 0), ("rsi", 14, 250), ("macd", 33, 250), ("buy_and_hold", 0, 0)],
+    [
+        ("sma_crossover", 49, 0),
+        ("ema_crossover", 25, 250),
+        ("rsi", 14, 250),
+        ("macd", 33, 250),
+        ("stochastic", 17, 0),
+        ("bollinger_reversion", 19, 0),
+        ("bollinger_breakout", 19, 0),
+        ("keltner", 19, 250),
+        ("donchian_breakout", 20, 0),
+        ("supertrend", 10, 250),
+        ("adx_trend", 27, 250),
+        ("momentum", 252, 0),
+        ("buy_and_hold", 0, 0),
+    ],
 )
 def test_default_warmups_are_those_of_the_contract(strategy_id: str, warmup: int, unstable: int) -> None:
     strategy = REGISTRY.configure(strategy_id, {})[0]
@@ -228,8 +264,50 @@ def test_integer_parameters_are_bounded(strategy: type[Strategy]) -> None:
     properties = strategy.parameters_schema()["properties"].values()
 
     assert all(
-        each["minimum"] >= 1 and each["maximum"] <= LARGEST_WINDOW for each in properties if each["type"] == "integer"
+        each["minimum"] >= 0 and each["maximum"] <= LARGEST_WINDOW for each in properties if each["type"] == "integer"
     )
+
+
+@every_strategy
+def test_every_parameter_has_a_search_range_within_its_bounds(strategy: type[Strategy]) -> None:
+    properties = strategy.parameters_schema()["properties"]
+
+    assert strategy.search.keys() == properties.keys()
+    for name, searched in strategy.search.items():
+        assert properties[name]["minimum"] <= searched.low < searched.high <= properties[name]["maximum"]
+        assert {type(value) for value in searched.values} == {type(properties[name]["default"])}
+
+
+@every_strategy
+def test_corners_of_the_search_make_a_strategy_unless_a_rule_between_parameters_is_broken(
+    strategy: type[Strategy],
+) -> None:
+    ends = [[(name, end) for end in (searched.low, searched.high)] for name, searched in strategy.search.items()]
+
+    refused = [parameter_problems(strategy, dict(corner)) for corner in product(*ends)]
+
+    assert [] in refused
+    assert {problem.path for problems in refused for problem in problems} <= {"parameters"}
+
+
+def test_a_search_range_holds_both_ends_and_every_step_between() -> None:
+    assert SearchRange(5, 20, 5).values == (5, 10, 15, 20)
+    assert SearchRange(1.0, 1.5, 0.25).values == (1.0, 1.25, 1.5)
+    assert SearchRange(0.1, 0.4, 0.1).values == pytest.approx((0.1, 0.2, 0.3, 0.4))
+
+
+@pytest.mark.parametrize("ends", [(5, 20, 4), (5, 20, 0), (5, 20, -5), (20, 5, 5), (5, 5, 1), (0, float("nan"), 1)])
+def test_a_search_range_that_misses_its_end_is_refused(ends: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="whole steps above low"):
+        SearchRange(*ends)
+
+
+def test_a_search_for_a_parameter_there_is_not_is_refused() -> None:
+    with pytest.raises(TypeError, match="search names windw, which is no parameter"):
+
+        class Misspelt(Peeking):
+            search: ClassVar[Mapping[str, SearchRange]] = {"windw": SearchRange(1, 2, 1)}
+            window: int = Field(default=1, description="Bars")
 
 
 @pytest.mark.parametrize(
@@ -238,6 +316,9 @@ def test_integer_parameters_are_bounded(strategy: type[Strategy]) -> None:
         ("sma_crossover", {"fast_period": 50}, "fast_period 50 must be below slow_period 50: lower"),
         ("rsi", {"oversold": 80}, "oversold 80.0 must be below overbought 70.0: lower"),
         ("macd", {"fast": 30, "slow": 20}, "fast 30 must be below slow 20: lower"),
+        ("ema_crossover", {"fast_period": 26}, "fast_period 26 must be below slow_period 26: lower"),
+        ("stochastic", {"overbought": 10}, "oversold 20.0 must be below overbought 10.0: lower"),
+        ("momentum", {"skip": 252}, "skip 252 must be below lookback 252: lower"),
     ],
 )
 def test_a_broken_rule_names_both_fields_both_values_and_the_remedy(
@@ -273,7 +354,7 @@ def test_an_unknown_id_offers_the_nearest_one() -> None:
 
 def test_the_registry_keeps_the_order_listed() -> None:
     assert list(REGISTRY) == list(STRATEGIES)
-    assert REGISTRY.ids()[:3] == ("sma_crossover", "rsi", "macd")
+    assert REGISTRY.ids()[:3] == ("sma_crossover", "ema_crossover", "rsi")
 
 
 def test_two_strategies_of_one_id_are_refused() -> None:

@@ -16,9 +16,7 @@ class BuyAndHold(Strategy):
 
     @property
     def warmup(self) -> int:
-        """There is nothing to wait for."""
         return 0
 
     def signals(self, bars: Bars) -> Signals:
-        """Ask to enter at every close."""
         return Signals(np.ones(len(bars), dtype=np.bool_), np.zeros(len(bars), dtype=np.bool_))

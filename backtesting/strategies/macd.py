@@ -1,11 +1,12 @@
 """The MACD line and its signal line."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, macd
-from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, Strategy, StrategyType
+from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
 
@@ -14,6 +15,11 @@ class MacdCrossover(Strategy):
 
     title: ClassVar[str] = "MACD crossover"
     strategy_type: ClassVar[StrategyType] = "momentum"
+    search: ClassVar[Mapping[str, SearchRange]] = {
+        "fast": SearchRange(6, 20, 2),
+        "slow": SearchRange(20, 50, 2),
+        "signal": SearchRange(5, 15, 2),
+    }
 
     fast: int = Field(default=12, ge=1, le=LARGEST_WINDOW, description="Bars in the fast exponential mean")
     slow: int = Field(default=26, ge=2, le=LARGEST_WINDOW, description="Bars in the slow exponential mean, > fast")
@@ -32,11 +38,9 @@ class MacdCrossover(Strategy):
 
     @property
     def unstable(self) -> int:
-        """Exponential means are recursive."""
         return RECURSIVE_UNSTABLE
 
     def signals(self, bars: Bars) -> Signals:
-        """Decide by the crossings of the line and its signal."""
         line, smooth, histogram = macd(bars.close, self.fast, self.slow, self.signal)
         indicators = {"macd": line, "macd_signal": smooth, "macd_histogram": histogram}
         return Signals(crossed_above(line, smooth), crossed_below(line, smooth), indicators)

@@ -1,11 +1,12 @@
 """Wilder's relative strength index against two levels."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, rsi
-from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, Strategy, StrategyType
+from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
 
@@ -14,6 +15,11 @@ class RsiReversal(Strategy):
 
     title: ClassVar[str] = "RSI reversal"
     strategy_type: ClassVar[StrategyType] = "mean_reversion"
+    search: ClassVar[Mapping[str, SearchRange]] = {
+        "period": SearchRange(5, 30, 1),
+        "oversold": SearchRange(20.0, 40.0, 5.0),
+        "overbought": SearchRange(60.0, 80.0, 5.0),
+    }
 
     period: int = Field(default=14, ge=2, le=LARGEST_WINDOW, description="Bars of Wilder's smoothing")
     oversold: float = Field(default=30.0, ge=0, le=100, description="RSI level to enter below")
@@ -35,11 +41,9 @@ class RsiReversal(Strategy):
 
     @property
     def unstable(self) -> int:
-        """Wilder's means are recursive."""
         return RECURSIVE_UNSTABLE
 
     def signals(self, bars: Bars) -> Signals:
-        """Decide by the crossings of the RSI and its levels."""
         strength = rsi(bars.close, self.period)
         entries, exits = crossed_below(strength, self.oversold), crossed_above(strength, self.overbought)
         return Signals(entries, exits, {"rsi": strength})

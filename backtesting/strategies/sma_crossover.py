@@ -1,11 +1,12 @@
 """Two simple moving averages."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, sma
-from backtesting.strategy import LARGEST_WINDOW, Strategy, StrategyType
+from backtesting.strategy import LARGEST_WINDOW, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
 
@@ -14,6 +15,10 @@ class SmaCrossover(Strategy):
 
     title: ClassVar[str] = "SMA crossover"
     strategy_type: ClassVar[StrategyType] = "trend_following"
+    search: ClassVar[Mapping[str, SearchRange]] = {
+        "fast_period": SearchRange(5, 50, 5),
+        "slow_period": SearchRange(20, 200, 20),
+    }
 
     fast_period: int = Field(default=20, ge=1, le=LARGEST_WINDOW, description="Bars in the fast average")
     slow_period: int = Field(default=50, ge=2, le=LARGEST_WINDOW, description="Bars in the slow average, > fast_period")
@@ -29,10 +34,8 @@ class SmaCrossover(Strategy):
 
     @property
     def warmup(self) -> int:
-        """The slow average needs slow_period closes."""
         return self.slow_period - 1
 
     def signals(self, bars: Bars) -> Signals:
-        """Decide by the crossings of the two averages."""
         fast, slow = sma(bars.close, self.fast_period), sma(bars.close, self.slow_period)
         return Signals(crossed_above(fast, slow), crossed_below(fast, slow), {"sma_fast": fast, "sma_slow": slow})

@@ -16,12 +16,15 @@ class Signals:
     """What a strategy decides at each close from that bar and earlier ones.
 
     `entries` and `exits` are boolean arrays of the bars' length; `indicators` are the named float64 arrays they come
-    from, NaN where undefined.
+    from, NaN where undefined. `short_entries` and `short_exits` say the same of short positions, None where a strategy
+    has no rule for them.
     """
 
     entries: Booleans
     exits: Booleans
     indicators: Mapping[str, Floats] = field(default_factory=dict)
+    short_entries: Booleans | None = None
+    short_exits: Booleans | None = None
 
 
 class TradeStatus(StrEnum):
