@@ -78,6 +78,12 @@ class SimulationError(BacktestError):
     code = "simulation_failed"
 
 
+class LookAheadError(BacktestError):
+    """A strategy decides by bars that are yet to come."""
+
+    code = "look_ahead"
+
+
 class DefectError(BacktestError):
     """Something this program did wrong; the details are in its log alone."""
 

@@ -22,7 +22,7 @@ LEVELS = (
     ("types",),
     ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels", "assets", "sessions", "price_files"),
     ("strategy", "simulation", "data_loader", "provenance", "flags", "resampling", "data_quality"),
-    ("strategies", "strategy_check", "data_sources", "reporting", "evaluation"),
+    ("strategies", "strategy_check", "lookahead", "data_sources", "reporting", "evaluation"),
     ("engine", "data_import"),
     ("import_report",),
     ("file_import",),
