@@ -22,8 +22,8 @@ LEVELS = (
     ("types",),
     ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels", "assets", "sessions", "price_files"),
     ("strategy", "simulation", "data_loader", "provenance", "flags", "resampling", "data_quality"),
-    ("strategies", "strategy_check", "lookahead", "data_sources", "reporting", "evaluation"),
-    ("engine", "data_import"),
+    ("strategies", "strategy_check", "lookahead", "data_sources", "evaluation"),
+    ("engine", "data_import", "reporting"),
     ("import_report",),
     ("file_import",),
 )

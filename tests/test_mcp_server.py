@@ -5,8 +5,9 @@ import json
 import math
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import structlog
 from mcp import Client, MCPError
@@ -15,7 +16,9 @@ from mcp.types import CallToolResult
 from backtesting.engine import BacktestEngine
 from backtesting.metrics import KEYS
 from backtesting.strategies import STRATEGIES
+from backtesting.strategies.buy_and_hold import BuyAndHold
 from backtesting.strategy import StrategyRegistry
+from backtesting.types import Bars, Signals
 from database.stores import Stores
 from mcp_server.server import build_server
 from mcp_server.services import Services
@@ -255,8 +258,46 @@ async def test_a_wrong_configuration_is_told_whole_and_the_suggestion_is_valid(c
 
     assert told["valid"] is False
     assert {"strategy_id", "parameters.slow", "parameters.position_size"} <= {each["path"] for each in told["problems"]}
+    assert told["look_ahead"] is None
     again = await client.call_tool("validate_strategy", {"strategy_config": told["suggestion"]})
     assert (again.structured_content or {})["valid"] is True
+
+
+@pytest.mark.parametrize("strategy_id", StrategyRegistry(STRATEGIES).ids())
+async def test_a_valid_configuration_is_checked_for_look_ahead_in_under_four_kilobytes(
+    client: Client, strategy_id: str
+) -> None:
+    config = {"strategy_id": strategy_id, "parameters": {}}
+
+    result = await client.call_tool("validate_strategy", {"strategy_config": config})
+
+    told = (result.structured_content or {})["look_ahead"]
+    assert told["cuts"] >= 40
+    assert told["first_defined_bar"] == (result.structured_content or {})["warmup_bars"]
+    assert f"no look-ahead: later bars change nothing at {told['cuts']} cuts" in text_of(result)
+    assert f"{told['total_return']:.2%} without costs, {told['delayed_return']:.2%} a bar later" in text_of(result)
+    assert all(f"{name} {share:.1e}" in text_of(result) for name, share in told["drift"].items())
+    assert max(len(text_of(result)), len(json.dumps(result.structured_content))) < FOUR_KB
+
+
+class Clairvoyant(BuyAndHold):
+    """Enters before the close rises."""
+
+    title: ClassVar[str] = "Clairvoyant"
+
+    def signals(self, bars: Bars) -> Signals:
+        rises = np.append(np.diff(bars.close) > 0, np.ones(min(len(bars), 1), dtype=bool))
+        return Signals(rises, ~rises)
+
+
+async def test_a_strategy_that_looks_ahead_is_refused_by_name() -> None:
+    server = build_server(StrategyRegistry([Clairvoyant]), lambda: pytest.fail("not needed"))
+    config = {"strategy_id": Clairvoyant.id(), "parameters": {}}
+
+    async with Client(server) as client:
+        told = await refused(client, "validate_strategy", {"strategy_config": config})
+
+    assert "looks ahead: later bars change entries from bar" in told
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtesting.errors import NoBarsError
+from backtesting.lookahead import LookAheadReport
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.text import (
     headline,
@@ -20,8 +21,12 @@ from backtesting.reporting.text import (
     trade_lines,
     value,
 )
+from backtesting.reporting.validation import look_ahead_line, valid_line
 from backtesting.strategies.buy_and_hold import BuyAndHold
+from backtesting.strategies.macd import MacdCrossover
 from backtesting.strategies.sma_crossover import SmaCrossover
+from backtesting.strategy import StrategyRegistry
+from backtesting.strategy_check import check_config
 from backtesting.types import Asset, AssetClass, Costs, EquityCurve, Run
 from tests.fixtures.in_memory import Desk, between
 from tests.fixtures.series import sample_bars
@@ -172,6 +177,29 @@ def test_a_strategy_is_told_with_the_range_and_meaning_of_its_parameters() -> No
     assert lines[0].startswith("sma_crossover (trend_following): Enters when")
     assert "  fast_period=20 (1 to 5000): Bars in the fast average" in lines
     assert "position_size" in lines[-1]
+
+
+def test_a_valid_configuration_is_told_with_the_bars_it_needs() -> None:
+    registry = StrategyRegistry([MacdCrossover, BuyAndHold])
+
+    macd, held = (
+        valid_line(check_config(registry, {"strategy_id": each, "parameters": {}})) for each in registry.ids()
+    )
+
+    assert macd.startswith('valid: {"fast": 12, "slow": 26, "signal": 9, "position_size": 1.0}; needs 33 bars')
+    assert macd.endswith("and 250 more to settle")
+    assert held.endswith("needs 0 bars of warm-up")
+
+
+def test_a_check_for_look_ahead_is_told_with_every_indicator_and_without_any() -> None:
+    report = LookAheadReport(500, 60, 19, {"fast": 1.234e-9, "slow": None}, 0.05, -0.0125)
+
+    line, short = look_ahead_line(report), look_ahead_line(replace(report, drift={}))
+
+    assert "nothing at 60 cuts of a random walk of 500 bars; there its signals earn 5.00% without costs, -1.25%" in line
+    assert "defined from bar 19 on" in line
+    assert line.endswith("by this fraction: fast 1.2e-09, slow undefined")
+    assert short.endswith("-1.25% a bar later")
 
 
 def test_a_table_has_its_first_column_left_and_the_others_right() -> None:

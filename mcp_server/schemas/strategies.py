@@ -4,6 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field
 
+from backtesting.lookahead import LookAheadReport
 from backtesting.strategy_check import StrategyReport
 from backtesting.types import StrategyDescription
 
@@ -51,6 +52,32 @@ class ProblemReply(BaseModel):
     message: str
 
 
+class LookAheadReply(BaseModel):
+    """What a strategy that does not look ahead does on a random walk."""
+
+    bars: int
+    cuts: Annotated[int, Field(description="Bars at which later bars changed nothing that was said before")]
+    first_defined_bar: Annotated[int | None, Field(description="Where every indicator is defined for the first time")]
+    drift: Annotated[
+        dict[str, float | None],
+        Field(description="Largest effect of starting warmup + unstable bars before, as a fraction of the indicator"),
+    ]
+    total_return: Annotated[float, Field(description="Of the signals, without costs; nobody has an edge here")]
+    delayed_return: Annotated[float, Field(description="The same with every signal a bar later")]
+
+    @classmethod
+    def of(cls, report: LookAheadReport) -> Self:
+        """Shape a report."""
+        return cls(
+            bars=report.bars,
+            cuts=report.cuts,
+            first_defined_bar=report.first_defined,
+            drift=dict(report.drift),
+            total_return=report.total_return,
+            delayed_return=report.delayed_return,
+        )
+
+
 class ValidationReply(BaseModel):
     """Whether a configuration can run, and one that can."""
 
@@ -60,10 +87,11 @@ class ValidationReply(BaseModel):
     effective: Annotated[dict[str, Any] | None, Field(description="All parameters with defaults, when valid")]
     warmup_bars: int | None
     unstable_bars: Annotated[int | None, Field(description="Further bars until recursive indicators settle")]
+    look_ahead: Annotated[LookAheadReply | None, Field(description="The check on a random walk, when valid")]
 
     @classmethod
-    def of(cls, report: StrategyReport) -> Self:
-        """Shape a report."""
+    def of(cls, report: StrategyReport, checked: LookAheadReport | None) -> Self:
+        """Shape the reports."""
         return cls(
             valid=report.valid,
             problems=[ProblemReply(path=each.path, message=each.message) for each in report.problems],
@@ -71,4 +99,5 @@ class ValidationReply(BaseModel):
             effective=report.effective,
             warmup_bars=report.warmup,
             unstable_bars=report.unstable,
+            look_ahead=LookAheadReply.of(checked) if checked else None,
         )

@@ -1,12 +1,13 @@
 """Tools that tell which strategies there are, and whether a configuration is one."""
 
-import json
 from typing import Annotated, Any
 
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from backtesting.lookahead import check_look_ahead
 from backtesting.reporting.text import parameter_lines, strategy_lines
+from backtesting.reporting.validation import look_ahead_line, problem_lines, valid_line
 from backtesting.strategy import StrategyRegistry
 from backtesting.strategy_check import check_config
 from backtesting.types import StrategyId
@@ -40,16 +41,14 @@ class StrategyTools:
         self,
         strategy_config: Annotated[dict[str, Any], Field(description='{"strategy_id": "...", "parameters": {...}}')],
     ) -> Annotated[CallToolResult, ValidationReply]:
-        """Check a strategy and its parameters without running anything.
+        """Check a strategy and its parameters without running a backtest.
 
         Use it when parameters are uncertain: it names every mistake at once with its path, and suggests a corrected
-        configuration.
+        configuration. A valid one is asked to decide with fewer bars known, and refused if later bars change anything.
         """
-        report_ = check_config(self._registry, strategy_config)
-        lines = [f"- {problem}" for problem in report_.problems]
-        if report_.valid:
-            lines = [f"valid: {json.dumps(report_.effective)}; needs {report_.warmup} bars of warm-up"]
-        else:
-            suggested = json.dumps(report_.suggestion) if report_.suggestion else "none is near enough"
-            lines = ["not valid:", *lines, f"suggestion: {suggested}"]
-        return reply(ValidationReply.of(report_), "\n".join(lines))
+        found = check_config(self._registry, strategy_config)
+        if not found.valid or found.strategy_id is None or found.effective is None:
+            return reply(ValidationReply.of(found, None), problem_lines(found))
+        strategy, _ = self._registry.configure(found.strategy_id, found.effective)
+        checked = check_look_ahead(strategy)
+        return reply(ValidationReply.of(found, checked), f"{valid_line(found)}\n{look_ahead_line(checked)}")
