@@ -144,6 +144,7 @@ class _Report:
             periods_per_year=periods,
             risk_free=self.plan.request.risk_free,
             base_time=self._base_time(),
+            seed=self.plan.request.seed,
         )
         return evidence, assumed
 

@@ -98,6 +98,7 @@ HAND_WORKED = {
 }
 # Published: min_track_record; hand-worked below: cagr, martin_ratio, benchmark returns.
 ELSEWHERE = {"cagr", "martin_ratio", "min_track_record", "excess_return", "exposure_matched_return"}
+RESAMPLED = {"sharpe_ci95_low", "sharpe_ci95_high"}  # arch, in test_metrics_bootstrap.py
 
 
 def metrics_of(evidence: Evidence) -> dict[str, float | int | None]:
@@ -118,7 +119,7 @@ def sample_returns(symbol: str) -> Floats:
 
 
 def test_every_metric_has_an_expected_value_from_elsewhere() -> None:
-    tested = FROZEN.keys() | ORACLES.keys() | HAND_WORKED.keys() | ACCOUNT.keys() | ELSEWHERE
+    tested = FROZEN.keys() | ORACLES.keys() | HAND_WORKED.keys() | ACCOUNT.keys() | ELSEWHERE | RESAMPLED
 
     assert set(KEYS) == tested
 
@@ -410,6 +411,27 @@ def test_equity_that_reaches_zero_has_lost_everything_and_loses_no_more() -> Non
     np.testing.assert_allclose(evidence.returns, [-0.5, -1, 0, 0])
     assert values["total_return"] == values["max_drawdown"] == values["cagr"] == values["annual_return"] == -1
     assert values["max_gross_exposure"] == 1
+
+
+def test_h6_a_bankrupt_account_lost_everything_a_year_and_has_no_ratio() -> None:
+    # From 100 000 to 50 000, then 10 000 owed, where trading ends.
+    evidence = evidence_of_equity([50_000, -10_000, -10_000], days(3), benchmark=CURVE[:3], bankrupt_bar=1)
+    values, reasons = measure(evidence)
+
+    assert (values["cagr"], values["annual_return"]) == (-1, -1)
+    assert (values["final_capital"], values["total_return"]) == pytest.approx((-10_000, -1.1))
+    assert values["max_drawdown"] == pytest.approx(-1.1)
+    own = {metric.key for metric in METRICS if metric.unit == "ratio"} - {"benchmark_sharpe"}
+    assert {reasons[key] for key in own | {"psr", "min_track_record", "alpha"}} == {"bankrupt"}
+
+
+def test_h6_the_benchmark_of_a_bankrupt_account_keeps_its_figures() -> None:
+    bankrupt = evidence_of_equity([50_000, -10_000, -10_000], days(3), benchmark=CURVE[:3], bankrupt_bar=1)
+    solvent = evidence_of_equity([50_000, 60_000, 70_000], days(3), benchmark=CURVE[:3])
+
+    keys = ("benchmark_return", "benchmark_sharpe", "benchmark_max_drawdown")
+    assert [metrics_of(bankrupt)[key] for key in keys] == [metrics_of(solvent)[key] for key in keys]
+    assert metrics_of(bankrupt)["benchmark_sharpe"] is not None
 
 
 def test_capital_lost_on_the_first_day_gives_no_turnover() -> None:

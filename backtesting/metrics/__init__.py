@@ -32,7 +32,9 @@ class Metric:
         return (self.compute.__doc__ or "").removesuffix(".")
 
     def measure(self, evidence: Evidence) -> Value:
-        """Return the value, never a number that is not finite."""
+        """Return the value, never a number that is not finite, nor a ratio of an account that went bankrupt (H6)."""
+        if evidence.is_bankrupt and self.unit == "ratio" and self.compute is not benchmark.benchmark_sharpe:
+            return Undefined.BANKRUPT
         value = self.compute(evidence)
         return value if isinstance(value, Undefined) or isfinite(value) else Undefined.NOT_COMPUTED
 
@@ -103,6 +105,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("cost_drag", "fraction", activity.cost_drag),
     Metric("psr", "fraction", significance.psr),
     Metric("min_track_record", "sessions", significance.min_track_record),
+    Metric("sharpe_ci95_low", "ratio", significance.sharpe_ci95_low),
+    Metric("sharpe_ci95_high", "ratio", significance.sharpe_ci95_high),
 )
 KEYS: tuple[str, ...] = tuple(metric.key for metric in METRICS)
 

@@ -4,10 +4,11 @@ from math import sqrt
 
 import numpy as np
 
+from backtesting.metrics.curves import spells
 from backtesting.metrics.evidence import Evidence
 from backtesting.metrics.returns import annual_return, total_return
 from backtesting.metrics.undefined import Undefined, Value, ratio
-from backtesting.types import NS_PER_DAY, Booleans, Integers
+from backtesting.types import NS_PER_DAY
 
 
 def max_drawdown(evidence: Evidence) -> Value:
@@ -17,7 +18,7 @@ def max_drawdown(evidence: Evidence) -> Value:
 
 def avg_drawdown(evidence: Evidence) -> Value:
     """Mean of the deepest point of each spell under water."""
-    peaks = _peaks(evidence.drawdown < 0)
+    peaks, _ = spells(evidence.drawdown < 0)
     if not len(peaks):
         return Undefined.NO_DRAWDOWN
     return float(np.minimum.reduceat(evidence.drawdown, peaks).mean())
@@ -25,15 +26,11 @@ def avg_drawdown(evidence: Evidence) -> Value:
 
 def max_drawdown_days(evidence: Evidence) -> Value:
     """Longest time from a peak to its recovery, or to the end, in calendar days."""
-    under_water = evidence.drawdown < 0
-    peaks = _peaks(under_water)
+    peaks, recoveries = spells(evidence.drawdown < 0)
     if not len(peaks):
         return Undefined.NO_DRAWDOWN
-    recoveries = np.flatnonzero(under_water[:-1] & ~under_water[1:]) + 1
-    if len(recoveries) < len(peaks):
-        recoveries = np.append(recoveries, len(under_water) - 1)
     time = np.concatenate([[evidence.time_of_capital], evidence.bars.time])
-    return int((time[recoveries] - time[peaks]).max()) / NS_PER_DAY
+    return int((time[np.minimum(recoveries, len(time) - 1)] - time[peaks]).max()) / NS_PER_DAY
 
 
 def ulcer_index(evidence: Evidence) -> Value:
@@ -58,8 +55,3 @@ def calmar_ratio(evidence: Evidence) -> Value:
 def recovery_factor(evidence: Evidence) -> Value:
     """Total return / |max drawdown|."""
     return ratio(total_return(evidence), -float(evidence.drawdown.min()), Undefined.NO_DRAWDOWN)
-
-
-def _peaks(under_water: Booleans) -> Integers:
-    """Numbers of the last points before each spell under water."""
-    return np.flatnonzero(under_water[1:] & ~under_water[:-1])

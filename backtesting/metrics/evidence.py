@@ -6,8 +6,10 @@ from functools import cached_property, wraps
 
 import numpy as np
 
-from backtesting.metrics.undefined import ROUNDING, Undefined, Value, standard_deviation
-from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Integers, Simulation
+from backtesting.metrics.bootstrap import resampled_sharpe, resampling
+from backtesting.metrics.curves import drawdown_of, returns_between, session_levels
+from backtesting.metrics.undefined import Undefined, Value, standard_deviation
+from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Simulation
 
 DAYS_A_YEAR = 365.25
 
@@ -26,6 +28,7 @@ class Evidence:
     periods_per_year: float
     risk_free: float
     base_time: int | None
+    seed: int = 0
 
     @cached_property
     def returns(self) -> Floats:
@@ -44,7 +47,9 @@ class Evidence:
 
     @cached_property
     def deviation(self) -> Value:
-        """Return s(r), which is also s(r - rf)."""
+        """Return s(r), which is also s(r - rf); there is none for an account that went bankrupt (H6)."""
+        if self.is_bankrupt:
+            return Undefined.BANKRUPT
         return standard_deviation(self.returns, self.returns)
 
     @cached_property
@@ -53,6 +58,12 @@ class Evidence:
         return standard_deviation(
             self.benchmark_returns, self.benchmark_returns, if_zero=Undefined.BENCHMARK_ZERO_VARIANCE
         )
+
+    @cached_property
+    def resampled_sharpe(self) -> Floats:
+        """Sharpe ratios per session of 1,000 bootstrap samples of returns whose deviation is defined."""
+        blocks = resampling(len(self.returns), self.seed)
+        return resampled_sharpe(self.returns, self.risk_free_per_session, blocks)
 
     @cached_property
     def moments(self) -> tuple[float, float]:
@@ -93,6 +104,11 @@ class Evidence:
         return self.simulation.trades.returns[self.closed]
 
     @property
+    def is_bankrupt(self) -> bool:
+        """Whether equity was used up (H6)."""
+        return self.simulation.bankrupt_bar is not None
+
+    @property
     def growth(self) -> float:
         """Final over initial capital."""
         return float(self.simulation.equity[-1]) / self.initial_capital
@@ -112,27 +128,12 @@ class Evidence:
         """Calendar days D from the base to the last bar."""
         return (int(self.bars.time[-1]) - self.time_of_capital) / NS_PER_DAY
 
-    @cached_property
-    def _session_ends(self) -> Integers:
-        """Numbers of the sessions' last bars; a session is a day UTC. The base is no end."""
-        day = self.bars.time // NS_PER_DAY
-        ends = np.append(np.flatnonzero(day[1:] != day[:-1]), len(day) - 1)
-        return ends if self.base_time is not None else ends[ends > 0]
-
     def _session_returns(self, equity: Floats) -> Floats:
-        """Returns from session to session; 0 where nothing is left to lose."""
-        base = float(equity[0]) if self.base_time is None else self.initial_capital
-        levels = np.concatenate([[base], equity[self._session_ends]])
-        before, after = levels[:-1], levels[1:]
-        growth: Floats = np.divide(after, before, out=np.ones_like(after), where=before > 0)
-        return growth - 1.0
+        base = None if self.base_time is None else self.initial_capital
+        return returns_between(session_levels(self.bars.time, equity, base))
 
     def _drawdown(self, equity: Floats) -> Floats:
-        """Equity / its running maximum - 1; a rounding error below the maximum is not under water."""
-        levels = np.concatenate([[self.initial_capital], equity])
-        drawdown = levels / np.maximum.accumulate(levels) - 1.0
-        drawdown[drawdown > -ROUNDING] = 0.0
-        return drawdown
+        return drawdown_of(np.concatenate([[self.initial_capital], equity]))
 
 
 Compute = Callable[[Evidence], Value]

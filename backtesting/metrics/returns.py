@@ -8,6 +8,8 @@ from backtesting.metrics.evidence import DAYS_A_YEAR, Evidence, needs_sessions
 from backtesting.metrics.undefined import ROUNDING, Undefined, Value, product
 from backtesting.types import Floats
 
+RUIN = -1.0
+
 
 def final_capital(evidence: Evidence) -> Value:
     """Equity at the last close."""
@@ -20,14 +22,18 @@ def total_return(evidence: Evidence) -> Value:
 
 
 def cagr(evidence: Evidence) -> Value:
-    """(final / initial capital)^(365.25 / calendar days) - 1."""
+    """(final / initial capital)^(365.25 / calendar days) - 1; -1 if bankrupt."""
+    if evidence.is_bankrupt:
+        return RUIN
     if evidence.days < 1:
         return Undefined.TOO_SHORT
     return compounded(evidence.growth, DAYS_A_YEAR / evidence.days)
 
 
 def annual_return(evidence: Evidence) -> Value:
-    """product(1 + r)^(p / n) - 1."""
+    """product(1 + r)^(p / n) - 1; -1 if bankrupt."""
+    if evidence.is_bankrupt:
+        return RUIN
     return annualised(evidence.returns, evidence.periods_per_year)
 
 

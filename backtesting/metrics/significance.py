@@ -1,7 +1,9 @@
-"""How sure the sign of a Sharpe ratio is, given its sessions and their shape (Bailey and Lopez de Prado 2012)."""
+"""How sure a Sharpe ratio is, given its sessions and their shape."""
 
-from math import sqrt
+from math import isnan, sqrt
 from statistics import NormalDist
+
+import numpy as np
 
 from backtesting.metrics.evidence import Evidence
 from backtesting.metrics.returns import sharpe
@@ -9,6 +11,7 @@ from backtesting.metrics.undefined import ROUNDING, Undefined, Value
 
 NORMAL = NormalDist()
 CONFIDENCE = 0.95
+LOW, HIGH = 0.025, 0.975
 
 
 def psr(evidence: Evidence) -> Value:
@@ -27,6 +30,16 @@ def min_track_record(evidence: Evidence) -> Value:
     return minimum_track_record(per_session, *evidence.moments)
 
 
+def sharpe_ci95_low(evidence: Evidence) -> Value:
+    """2.5th percentile of the Sharpe ratio, stationary bootstrap (Politis and Romano 1994)."""
+    return _resampled(evidence, LOW)
+
+
+def sharpe_ci95_high(evidence: Evidence) -> Value:
+    """97.5th percentile of the Sharpe ratio, stationary bootstrap (Politis and Romano 1994)."""
+    return _resampled(evidence, HIGH)
+
+
 def probabilistic_sharpe(
     sharpe_ratio: float, sessions: int, skewness: float, kurtosis: float, reference: float = 0.0
 ) -> Value:
@@ -43,6 +56,14 @@ def minimum_track_record(sharpe_ratio: float, skewness: float, kurtosis: float, 
         return Undefined.SHARPE_NOT_POSITIVE
     quantile = NORMAL.inv_cdf(CONFIDENCE) / (sharpe_ratio - reference)
     return 1.0 + _variance(sharpe_ratio, skewness, kurtosis) * quantile * quantile
+
+
+def _resampled(evidence: Evidence, share: float) -> Value:
+    """Return a quantile of the resampled Sharpe ratio, undefined where even one sample does not vary."""
+    if isinstance(evidence.deviation, Undefined):
+        return evidence.deviation
+    quantile = float(np.quantile(evidence.resampled_sharpe, share))
+    return Undefined.ZERO_VARIANCE if isnan(quantile) else quantile * sqrt(evidence.periods_per_year)
 
 
 def _variance(sharpe_ratio: float, skewness: float, kurtosis: float) -> float:

@@ -20,6 +20,7 @@ class Undefined(StrEnum):
     NO_LOSSES = "no_losses"
     NO_DRAWDOWN = "no_drawdown"
     TOO_SHORT = "too_short"
+    BANKRUPT = "bankrupt"
     SHARPE_NOT_POSITIVE = "sharpe_not_positive"
     NOT_COMPUTED = "not_computed"
 

@@ -96,7 +96,7 @@ class BacktestRequest(Input):
     costs: CostChoice | None = None
     adjustment: Adjustment | None = None
     risk_free: RiskFree = 0.0
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @model_validator(mode="after")
     def _start_comes_first(self) -> Self:

@@ -119,7 +119,8 @@ class Simulation:
 
     `equity`, `benchmark` and `units` are the strategy's equity, buy and hold's equity and the strategy's holding
     at each close, shape (n,). `traded` is the sum of fill price x quantity over all fills, in the asset's currency.
-    `costless_return` is the total return of the same signals at zero costs.
+    `costless_return` is the total return of the same signals at zero costs. `bankrupt_bar` is the bar at whose close
+    equity was used up (H6).
     """
 
     equity: Floats
@@ -132,3 +133,4 @@ class Simulation:
     costless_return: float
     clipped_orders: int
     unfilled_orders: int
+    bankrupt_bar: int | None = None

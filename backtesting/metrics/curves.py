@@ -1,0 +1,44 @@
+"""What can be read from an equity curve alone: sessions, returns from level to level, spells under water."""
+
+import numpy as np
+
+from backtesting.metrics.undefined import ROUNDING
+from backtesting.types import NS_PER_DAY, Booleans, Floats, Integers
+
+
+def session_ends(time: Integers) -> Integers:
+    """Return the numbers of the sessions' last bars; a session is a day UTC."""
+    day = time // NS_PER_DAY
+    return np.append(np.flatnonzero(day[1:] != day[:-1]), len(day) - 1)
+
+
+def session_levels(time: Integers, equity: Floats, base: float | None) -> Floats:
+    """Return the base, then equity at the end of each session; without a base the first bar is the base (A4)."""
+    ends = session_ends(time)
+    if base is None:
+        return np.concatenate([equity[:1], equity[ends[ends > 0]]])
+    return np.concatenate([[base], equity[ends]])
+
+
+def returns_between(levels: Floats) -> Floats:
+    """Return the change from each level to the next as a fraction; 0 where nothing is left to lose."""
+    before, after = levels[:-1], levels[1:]
+    growth: Floats = np.divide(after, before, out=np.ones_like(after), where=before > 0)
+    return growth - 1.0
+
+
+def drawdown_of(levels: Floats) -> Floats:
+    """Return levels / their running maximum - 1; a rounding error below the maximum is not under water."""
+    drawdown: Floats = levels / np.maximum.accumulate(levels) - 1.0
+    drawdown[drawdown > -ROUNDING] = 0.0
+    return drawdown
+
+
+def spells(under_water: Booleans) -> tuple[Integers, Integers]:
+    """Return, for each spell under water, the last point before it and the first after it.
+
+    The spell that has not ended has the number of points, which is that of none, for its end.
+    """
+    begins = np.flatnonzero(under_water[1:] & ~under_water[:-1])
+    ends = np.flatnonzero(under_water[:-1] & ~under_water[1:]) + 1
+    return begins, np.append(ends, len(under_water)) if len(ends) < len(begins) else ends
