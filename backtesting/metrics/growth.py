@@ -1,0 +1,130 @@
+"""What an equity curve looked like over time: months, years, rolling years, and its worst spells under water.
+
+All of it is made from the stored curve when it is asked for, so none of it is stored.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from backtesting.metrics.curves import drawdown_of, returns_between, session_levels, spells
+from backtesting.metrics.undefined import ROUNDING
+from backtesting.types import EPOCH, NS_PER_DAY, EquityCurve, Floats, Integers, instant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Growth:
+    """An equity curve and the capital it grew from.
+
+    `base_time` is when the capital stood for the last time, in ns UTC; None if the first bar is the base (A4).
+    """
+
+    curve: EquityCurve
+    capital: float
+    base_time: int | None
+
+    @property
+    def session_returns(self) -> Floats:
+        """Returns from session to session (A1)."""
+        base = None if self.base_time is None else self.capital
+        return returns_between(session_levels(self.curve.time, self.curve.value, base))
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """Returns as fractions: of each month, January first, None where there are no bars, and of the calendar year."""
+
+    year: int
+    months: tuple[float | None, ...]
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """A spell under water: from its peak over its deepest bar to its recovery, None if it has not recovered.
+
+    `days` are calendar days from the peak to the recovery, or to the last bar.
+    """
+
+    start: datetime
+    trough: datetime
+    recovery: datetime | None
+    depth: float
+    days: float
+
+
+@dataclass(frozen=True, slots=True)
+class RollingSharpe:
+    """Sharpe ratios of every run of `sessions` sessions, a year; `positive` is the share of them above 0."""
+
+    sessions: int
+    windows: int
+    lowest: float
+    median: float
+    highest: float
+    last: float
+    positive: float
+
+
+def years_of(growth: Growth) -> tuple[Year, ...]:
+    """Return every calendar year UTC of the curve; the months of a year multiply to it."""
+    month = growth.curve.time.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+    by_month = dict(_returns_by(month, growth))
+    return tuple(
+        Year(EPOCH.year + year, tuple(by_month.get(year * 12 + each) for each in range(12)), total)
+        for year, total in _returns_by(month // 12, growth)
+    )
+
+
+def worst_drawdowns(growth: Growth) -> tuple[Drawdown, ...]:
+    """Return every spell under water, the deepest first."""
+    capital_time = growth.curve.time[0] if growth.base_time is None else growth.base_time
+    time = np.concatenate([[capital_time], growth.curve.time])
+    drawdown = drawdown_of(np.concatenate([[growth.capital], growth.curve.value]))
+    found = [_spell(time, drawdown, begin, end) for begin, end in zip(*spells(drawdown < 0), strict=True)]
+    return tuple(sorted(found, key=lambda spell: spell.depth))
+
+
+def rolling_sharpe(growth: Growth, periods_per_year: float, risk_free: float = 0.0) -> RollingSharpe | None:
+    """Return how the Sharpe ratio of a year moved; None for less than a year, or when no year varies."""
+    returns, sessions = growth.session_returns, round(periods_per_year)
+    if len(returns) < sessions:
+        return None
+    excess = returns - (float((1.0 + risk_free) ** (1.0 / periods_per_year)) - 1.0)
+    windows = np.lib.stride_tricks.sliding_window_view(excess, sessions)
+    deviation = windows.std(axis=1, ddof=1)
+    varies = deviation > ROUNDING
+    if not varies.any():
+        return None
+    sharpe = windows[varies].mean(axis=1) / deviation[varies] * periods_per_year**0.5
+    return RollingSharpe(
+        sessions=sessions,
+        windows=len(sharpe),
+        lowest=float(sharpe.min()),
+        median=float(np.median(sharpe)),
+        highest=float(sharpe.max()),
+        last=float(sharpe[-1]),
+        positive=float((sharpe > 0).mean()),
+    )
+
+
+def _returns_by(period: Integers, growth: Growth) -> Iterator[tuple[int, float]]:
+    """Pair each period that has bars with its return from the end of the one before."""
+    ends = np.append(np.flatnonzero(period[1:] != period[:-1]), len(period) - 1)
+    levels = np.concatenate([[growth.capital], growth.curve.value[ends]])
+    return zip(period[ends].tolist(), returns_between(levels).tolist(), strict=True)
+
+
+def _spell(time: Integers, drawdown: Floats, begin: int, end: int) -> Drawdown:
+    trough = begin + int(np.argmin(drawdown[begin:end]))
+    recovered = end < len(time)
+    last = end if recovered else end - 1
+    return Drawdown(
+        start=instant(time[begin]),
+        trough=instant(time[trough]),
+        recovery=instant(time[last]) if recovered else None,
+        depth=float(drawdown[trough]),
+        days=int(time[last] - time[begin]) / NS_PER_DAY,
+    )
