@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
 from backtesting.calendars import periods_per_year
 from backtesting.data_loader import LoadedBars
+from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
 from backtesting.metrics import Evidence, measure
+from backtesting.metrics.growth import Growth, years_of
 from backtesting.provenance import config_hash, data_hash, versions
 from backtesting.simulation import Terms, simulate
 from backtesting.strategy import Strategy
@@ -116,11 +119,15 @@ class _Report:
             first_tradable=instant(self._period.time[self._first_tradable]),
             bars=self._period,
             trades=self.simulation.trades,
+            held=self.simulation.units != 0,
+            bankrupt=self._bankrupt(),
             counters=counters,
             metrics=metrics,
             sessions=len(evidence.returns),
         )
-        return Summary(metrics, undefined, flags_of(findings), counters, self._provenance(evidence))
+        flags = flags_of(findings)
+        provenance, years = self._provenance(evidence), self._benchmark_years(evidence)
+        return Summary(metrics, undefined, flags, counters, provenance, diagnose(findings, flags), years)
 
     @property
     def _period(self) -> Bars:
@@ -147,6 +154,15 @@ class _Report:
             seed=self.plan.request.seed,
         )
         return evidence, assumed
+
+    def _bankrupt(self) -> datetime | None:
+        bar = self.simulation.bankrupt_bar
+        return None if bar is None else instant(self._period.time[bar])
+
+    def _benchmark_years(self, evidence: Evidence) -> Mapping[str, float]:
+        curve = EquityCurve(self._period.time, self.simulation.benchmark)
+        growth = Growth(curve, evidence.initial_capital, evidence.base_time)
+        return {str(each.year): each.total for each in years_of(growth)}
 
     def _base_time(self) -> int | None:
         """Return the instant returns start from, or None where the first bar is the base (A4)."""
@@ -184,6 +200,7 @@ class _Report:
             "data_hash": data_hash(bars, self.loaded.adjustment),
             "bars": len(bars) - self.loaded.history,
             "history_bars": self.loaded.history,
+            "base_bar": None if evidence.base_time is None else instant(evidence.base_time).isoformat(),
             "first_bar": instant(bars.time[self.loaded.history]).isoformat(),
             "last_bar": instant(bars.time[-1]).isoformat(),
             "first_tradable_bar": instant(self._period.time[self._first_tradable]).isoformat(),

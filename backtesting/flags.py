@@ -10,6 +10,7 @@ from backtesting.types import (
     Asset,
     BacktestRequest,
     Bars,
+    Booleans,
     Costs,
     Flag,
     Integers,
@@ -39,6 +40,8 @@ class Findings:
     first_tradable: datetime
     bars: Bars
     trades: Trades
+    held: Booleans
+    bankrupt: datetime | None
     counters: Mapping[str, int]
     metrics: Mapping[str, MetricValue]
     sessions: int
@@ -62,13 +65,12 @@ def _prices(found: Findings) -> Iterator[Flag]:
         days = ", ".join(f"{instant(found.bars.time[bar]):%Y-%m-%d}" for bar in splits[:NAMED_DAYS])
         yield Flag(
             "unadjusted_split_suspected",
-            f"raw prices jump by a split ratio on {days}: profit and loss around it is not real; "
-            "use adjustment='adjusted' where stored",
+            f"raw prices jump by a split ratio on {days}: profit and loss around it is not real",
         )
     if found.request.fill == "same_close":
         yield Flag("optimistic_fill", "orders fill at the very close that decided them, which nobody can trade")
     if dropped := found.counters["unfilled_orders"]:
-        yield Flag("unfilled_orders", f"{dropped} orders were too small to be sent: raise capital or position_size")
+        yield Flag("unfilled_orders", f"{dropped} orders were too small to be sent")
     if idle := found.counters["zero_volume_fills"]:
         yield Flag("zero_volume_fills", f"{idle} fills fall on bars without volume")
 
@@ -92,13 +94,15 @@ def _assumptions(found: Findings) -> Iterator[Flag]:
 
 def _evidence(found: Findings) -> Iterator[Flag]:
     metrics = found.metrics
+    if found.bankrupt:
+        yield Flag("bankrupt", f"the account was used up on {found.bankrupt:%Y-%m-%d}, and trading ended (H6)")
     if (closed := metrics["total_trades"] or 0) < FEW_TRADES:
         yield Flag("few_trades", f"{closed} closed trades say little; {FEW_TRADES} are a usual minimum")
     if found.sessions < FEW_SESSIONS:
         yield Flag("few_sessions", f"{found.sessions} sessions are too few for a ratio to mean much")
     for key, bound in TOO_GOOD.items():
         if (value := metrics[key]) is not None and value > bound:
-            yield Flag("too_good", f"{key} {value:.2f} is above {bound:g}: look for look-ahead or bad prices")
+            yield Flag("too_good", f"{key} {value:.2f} is above {bound:g}, which real trading seldom is")
     trades = found.trades
     open_profit = float(trades.pnl[trades.is_open].sum())
     if open_profit > LARGE_OPEN_SHARE * float(trades.pnl[trades.pnl > 0].sum()):

@@ -181,6 +181,8 @@ backtest_results = Table(
     Column("data_hash", Text, nullable=False),
     Column("config_hash", Text, nullable=False),
     Column("provenance", JSONB, nullable=False),
+    Column("diagnostics", JSONB(none_as_null=True), comment="null where the run was not reviewed"),
+    Column("benchmark_years", JSONB(none_as_null=True), comment="returns of buy and hold by year"),
     Column("equity_curve", LargeBinary, nullable=False, comment="zlib: steps of int64 ns UTC, then float64 money"),
     PrimaryKeyConstraint("user_id", "run_id"),
     _of_run(),

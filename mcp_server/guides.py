@@ -9,7 +9,8 @@ from backtesting.metrics import METRICS
 READING_RESULTS = """\
 # Reading a result
 
-1. The warnings first: they say what would make the figures wrong or weak.
+1. The verdict and the diagnostics first: at most five, the gravest on top, each with what to do. The warnings are all
+   the facts they rest on, and some more.
 2. Then buy and hold beside the strategy, from the same bar at the same costs, and buy and hold with the same time in
    the market: a strategy that is in the market half of the time should beat half of the market.
 3. Then risk: max drawdown is what one would have had to sit through; Sharpe ratios below about 0.5 are hardly

@@ -11,8 +11,8 @@ Symbol = Annotated[str, Field(description="A stored symbol, e.g. IBM")]
 RunId = Annotated[str, Field(description="A backtest_id, bt- and 12 hex digits")]
 
 HONESTY = (
-    "Say fractions as percent. Name the warnings of each run, and whether buy and hold with the same time in the "
-    "market did better. Do not advise to trade."
+    "Say fractions as percent. Tell the verdict and the diagnostics of each run, and whether buy and hold with the "
+    "same time in the market did better. Do not advise to trade."
 )
 
 
@@ -61,11 +61,12 @@ def research_session(
 def is_it_overfit(backtest_id: RunId) -> str:
     """Look for the reasons why a good backtest may be luck."""
     return (
-        f"Is the result of {backtest_id} skill or luck? get_backtest_results for its summary, trades and years; "
-        "get_metrics for psr, sharpe_ratio, benchmark_sharpe, exposure_matched_return, cost_drag, total_trades and "
-        "profit_factor. Look for: few trades, a profit from few of them or from one period, a result that costs or one "
-        "bar of delay would take away, parameters that look chosen. Then run_backtest with neighbouring parameters "
-        "and on another symbol: a real edge does not vanish at once. Give a verdict with the evidence for it. "
+        f"Is the result of {backtest_id} skill or luck? get_backtest_results for its summary, trades, periods and "
+        "drawdowns; get_metrics for psr, sharpe_ci95_low, sharpe_ratio, benchmark_sharpe, exposure_matched_return, "
+        "cost_drag, total_trades and profit_factor. Look for: few trades, a profit from few of them or from one "
+        "period, a result that costs or one bar of delay would take away, parameters that look chosen. Then "
+        "run_backtest with neighbouring parameters and on another symbol: a real edge does not vanish at once. Give a "
+        "verdict with the evidence for it. "
         f"{HONESTY}"
     )
 

@@ -28,8 +28,8 @@ from mcp_server.tools.strategies import StrategyTools
 INSTRUCTIONS = (
     "Backtests trading strategies on stored bars. list_strategies names the strategies, run_backtest runs one and "
     "returns a backtest_id, get_backtest_results and get_metrics read it again at any time. Signals decide at a close "
-    "and fill at the next open, costs are charged on both sides. Fractions are not percent. Read the warnings of a run "
-    "before praising it: few trades, assumed costs or a bull market make a strategy look better than it is."
+    "and fill at the next open, costs are charged on both sides. Fractions are not percent. Tell a run's verdict "
+    "and diagnostics before praising it: few trades, no costs or a bull market make a strategy look better than it is."
 )
 
 DEFECT = "this server has a defect, the request is not to blame; the server's log has the details"

@@ -22,6 +22,7 @@ LEVELS = (
     ("types",),
     ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels", "assets", "sessions", "price_files"),
     ("strategy", "simulation", "data_loader", "provenance", "flags", "resampling", "data_quality"),
+    ("diagnostics",),
     ("strategies", "strategy_check", "lookahead", "data_sources", "evaluation"),
     ("engine", "data_import", "reporting"),
     ("import_report",),

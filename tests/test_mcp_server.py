@@ -14,7 +14,7 @@ from mcp import Client, MCPError
 from mcp.types import CallToolResult
 
 from backtesting.engine import BacktestEngine
-from backtesting.metrics import KEYS
+from backtesting.metrics import KEYS, METRICS
 from backtesting.strategies import STRATEGIES
 from backtesting.strategies.buy_and_hold import BuyAndHold
 from backtesting.strategy import StrategyRegistry
@@ -25,6 +25,7 @@ from mcp_server.services import Services
 from tests.fixtures.postgres import Database, copy_of
 
 FOUR_KB = 4096
+DEFINED = {metric.key: metric.definition for metric in METRICS}
 IBM: dict[str, Any] = {
     "strategy_id": "sma_crossover",
     "asset_symbol": "IBM",
@@ -157,7 +158,11 @@ async def test_two_runs_of_one_request_give_the_same_metrics_and_trades_bit_for_
         ("get_backtest_results", {}),
         ("get_backtest_results", {"section": "trades"}),
         ("get_backtest_results", {"section": "equity"}),
+        ("get_backtest_results", {"section": "periods"}),
+        ("get_backtest_results", {"section": "drawdowns"}),
         ("get_metrics", {}),
+        ("get_metrics", {"metrics": KEYS[:20], "explain": True}),
+        ("get_metrics", {"metrics": sorted(KEYS, key=lambda key: -len(DEFINED[key]))[:20], "explain": True}),
     ],
 )
 async def test_an_answer_is_strict_json_and_under_four_kilobytes(
@@ -173,6 +178,81 @@ async def test_an_answer_is_strict_json_and_under_four_kilobytes(
     strict(json.dumps(result.structured_content))
     assert len(text_of(result)) < FOUR_KB
     assert len(json.dumps(result.structured_content)) < FOUR_KB
+
+
+async def test_the_worst_run_there_is_is_told_in_under_four_kilobytes(client: Client) -> None:
+    worst = {"strategy_id": "rsi", "asset_symbol": "AAPL", "start_date": "2000-03-01", "costs": "zero"}
+
+    run = await client.call_tool("run_backtest", IBM | worst | {"adjustment": "raw", "fill": "same_close"})
+
+    told = run.structured_content or {}
+    assert len(told["diagnostics"]) == 5 and len(told["warnings"]) >= 5
+    assert len(text_of(run)) < FOUR_KB
+    assert len(json.dumps(told)) < FOUR_KB
+
+
+async def test_a_run_is_judged_in_structure_as_in_text_and_nothing_is_said_twice(client: Client) -> None:
+    run = await client.call_tool("run_backtest", IBM | {"strategy_id": "rsi", "costs": "zero"})
+
+    told, text = run.structured_content or {}, text_of(run)
+    assert told["verdict"] in text
+    warned = {warning["code"] for warning in told["warnings"]}
+    assert {"zero_costs", "few_trades"} <= warned & {point["code"] for point in told["diagnostics"]}
+    assert all((point["issue"] is None) == (point["code"] in warned) for point in told["diagnostics"])
+    assert all(point["issue"] is None or point["issue"] in text for point in told["diagnostics"])
+    assert all(point["advice"][1:] in text for point in told["diagnostics"])
+
+
+async def test_the_years_of_a_run_are_paged_and_multiply_to_its_total_return(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    rows, offset = [], 0
+
+    while offset is not None:
+        asked = {"backtest_id": run["backtest_id"], "section": "periods", "offset": offset, "limit": 5}
+        page = (await client.call_tool("get_backtest_results", asked)).structured_content or {}
+        rows += [dict(zip(page["columns"], row, strict=True)) for row in page["rows"]]
+        offset = page["next_offset"]
+
+    assert [row["year"] for row in rows] == list(range(2001, 2013))
+    for own, key in (("total_bp", "total_return"), ("buy_and_hold_bp", "benchmark_return")):
+        grown = math.prod(1 + row[own] / 10_000 for row in rows) - 1
+        assert grown == pytest.approx(run["metrics"][key], abs=0.002)
+    assert page["total"] == 12 and page["rolling_sharpe"]["sessions"] == 252
+
+
+async def test_the_worst_drawdowns_of_a_run_come_the_deepest_first(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM | {"strategy_id": "macd"})).structured_content or {}
+    asked = {"backtest_id": run["backtest_id"], "section": "drawdowns"}
+
+    page = (await client.call_tool("get_backtest_results", asked)).structured_content or {}
+    following = await client.call_tool("get_backtest_results", asked | {"offset": page["next_offset"]})
+
+    depths = [row[page["columns"].index("depth")] for row in page["rows"]]
+    assert len(depths) == 5 and depths == sorted(depths)
+    assert depths[0] == run["metrics"]["max_drawdown"]
+    assert (following.structured_content or {})["rows"][0][3] >= depths[-1]
+
+
+async def test_named_metrics_are_explained_on_request(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    asked = {"backtest_id": run["backtest_id"], "metrics": ["sharpe_ratio", "avg_win"], "explain": True}
+
+    told = await client.call_tool("get_metrics", asked)
+
+    definitions = (told.structured_content or {})["definitions"]
+    assert definitions["avg_win"] == {"unit": "money", "definition": "Mean profit of winning trades"}
+    assert "(Sharpe 1994)" in definitions["sharpe_ratio"]["definition"]
+    assert all(each["definition"] in text_of(told) for each in definitions.values())
+    unasked = await client.call_tool("get_metrics", asked | {"explain": False})
+    assert (unasked.structured_content or {})["definitions"] == {}
+
+
+async def test_more_metrics_than_fit_are_not_explained_but_some_are_named_that_would_be(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    told = await refused(client, "get_metrics", {"backtest_id": run["backtest_id"], "explain": True})
+
+    assert told.startswith(f"metrics: name at most 20 of the {len(KEYS)} to have them explained; for example final_cap")
 
 
 async def test_trades_are_paged_to_the_last_one(client: Client) -> None:
@@ -375,7 +455,8 @@ async def test_a_run_that_fails_is_kept_with_its_reason(client: Client) -> None:
     assert kept["status"] == "failed"
     assert "warm-up" in kept["summary"]["error"]
     assert "warm-up" in await refused(client, "get_metrics", {"backtest_id": run_id})
-    assert "warm-up" in await refused(client, "get_backtest_results", {"backtest_id": run_id, "section": "trades"})
+    for section in ("trades", "equity", "periods", "drawdowns"):
+        assert "warm-up" in await refused(client, "get_backtest_results", {"backtest_id": run_id, "section": section})
 
 
 @pytest.mark.parametrize("tool", ["get_backtest_results", "get_metrics"])

@@ -12,6 +12,7 @@ from backtesting.metrics import measure
 from backtesting.metrics.growth import Drawdown, Growth, rolling_sharpe, worst_drawdowns, years_of
 from backtesting.types import NS_PER_DAY, EquityCurve, Floats
 from tests.fixtures.evidence import CAPITAL, FIRST_DAY, days, evidence_of_equity
+from tests.fixtures.in_memory import Desk
 from tests.fixtures.series import SAMPLE_SYMBOLS, sample_bars
 from tests.test_metrics import CURVE
 
@@ -75,6 +76,19 @@ def test_months_without_bars_are_none_and_the_next_one_counts_from_the_last_bar_
     assert year.year == 2000
     assert year.months == pytest.approx((0.1, None, -0.1, None, None, 0.0, *[None] * 6))
     assert year.total == pytest.approx(-0.01)
+
+
+def test_buy_and_hold_has_its_years_in_the_summary() -> None:
+    desk = Desk(sample_bars("msft"))
+    held = desk.result("buy_and_hold", costs="us_equity")
+
+    told = desk.result("macd", start_date="2000-03-02", costs="us_equity").summary.benchmark_years
+
+    own = {str(each.year): each.total for each in years_of(Growth(held.equity, CAPITAL, None))}
+    assert held.summary.benchmark_years == own
+    assert list(told) == [str(year) for year in range(2000, 2014)]
+    # From 2001 on, both hold the same thing all year.
+    assert {year: told[year] for year in list(told)[1:]} == pytest.approx({year: own[year] for year in list(own)[1:]})
 
 
 # Drawdowns

@@ -101,6 +101,7 @@ def test_p1_a_result_carries_all_that_made_it() -> None:
         "contract_version": "1.0",
         "bars": 91,
         "history_bars": 2,
+        "base_bar": "2020-01-10T00:00:00+00:00",
         "first_bar": "2020-01-11T00:00:00+00:00",
         "last_bar": "2020-04-10T00:00:00+00:00",
         "first_tradable_bar": "2020-01-11T00:00:00+00:00",

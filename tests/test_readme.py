@@ -13,7 +13,8 @@ from mcp import Client
 
 import main
 from backtesting import VERSION
-from backtesting.metrics import METRICS
+from backtesting.diagnostics import DIAGNOSTICS
+from backtesting.metrics import METRICS, Undefined
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import Strategy, StrategyRegistry
 from config.clients import server_entry
@@ -23,6 +24,7 @@ from tests.fixtures.series import sample_bars
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+METRICS_PAGE = (PROJECT / "backtesting" / "metrics" / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.+?)\n```", README, re.DOTALL)
 RUN_ID = re.compile("bt-[0-9a-f]{12}")
 
@@ -69,6 +71,19 @@ def test_the_readme_lists_every_strategy_in_order() -> None:
 
 def test_the_readme_counts_the_metrics() -> None:
     assert f"any of {len(METRICS)} metrics" in README
+
+
+def test_every_metric_is_defined_in_the_documents_as_it_defines_itself() -> None:
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", METRICS_PAGE, re.MULTILINE)
+
+    assert listed == [(each.key, each.unit, each.definition.replace("|", r"\|")) for each in METRICS]
+
+
+def test_every_reason_and_every_diagnostic_is_told_in_the_documents() -> None:
+    told = set(re.findall(r"`(\w+)`", METRICS_PAGE))
+
+    codes = {rule.__name__ for rule in DIAGNOSTICS}
+    assert codes | set(Undefined) <= told
 
 
 def test_the_readme_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,20 +1,21 @@
 """The metrics of a simulated period: one line each in `METRICS`, definitions in the modules beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
 import numpy as np
 
-from backtesting.errors import UnknownNameError, did_you_mean, shown
+from backtesting.errors import InvalidInputError, Problem, UnknownNameError, did_you_mean, shown
 from backtesting.metrics import activity, benchmark, distribution, drawdowns, returns, significance, trades
 from backtesting.metrics.evidence import Compute, Evidence
 from backtesting.metrics.undefined import Undefined, Value
 from backtesting.types import MetricValue
 
-__all__ = ["KEYS", "METRICS", "Evidence", "Metric", "Undefined", "measure", "require_known"]
+__all__ = ["KEYS", "METRICS", "Evidence", "Metric", "Undefined", "measure", "require_few", "require_known"]
 
+EXPLAINED = 20
 Unit = Literal["fraction", "money", "ratio", "count", "days", "bars", "sessions"]
 
 
@@ -118,6 +119,14 @@ def measure(evidence: Evidence) -> tuple[dict[str, MetricValue], dict[str, str]]
         measured = {metric.key: metric.measure(evidence) for metric in METRICS}
     undefined = {key: value.value for key, value in measured.items() if isinstance(value, Undefined)}
     return {key: None if isinstance(value, Undefined) else value for key, value in measured.items()}, undefined
+
+
+def require_few(names: Sequence[str]) -> None:
+    """Refuse to explain more metrics than fit into an answer, with some that would."""
+    if len(names) > EXPLAINED:
+        some = ", ".join(names[:EXPLAINED])
+        told = f"name at most {EXPLAINED} of the {len(names)} to have them explained; for example {some}"
+        raise InvalidInputError([Problem("metrics", told)])
 
 
 def require_known(names: Iterable[str], *, field: str = "metrics") -> list[str]:

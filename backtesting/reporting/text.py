@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from backtesting.diagnostics.verdict import verdict
 from backtesting.metrics import METRICS
 from backtesting.types import Costs, MetricValue, Run, StrategyDescription, Summary, Trade
 
@@ -16,8 +17,13 @@ a year: return {annual_return}, volatility {annual_volatility}; Sortino {sortino
 trades: {total_trades} closed, {open_trades} open; won {win_rate}, profit factor {profit_factor}
 average win {avg_win}, average loss {avg_loss}; in the market {exposure_time} of bars
 costs: fees {fees_paid}, slippage {slippage_paid}, together {cost_drag} of return
+Sharpe ratio between {sharpe_ci95_low} and {sharpe_ci95_high} with 95% confidence
 probability that the true Sharpe ratio is above 0: {psr}, before counting what else was tried""".splitlines()
 POSITION_SIZE = "Every strategy takes position_size too: the fraction of equity per entry, in (0, 1]."
+LETTERS = (
+    "(r: n session returns, b: those of buy and hold, rf: risk-free a session, p: periods a year, "
+    "s: standard deviation with n - 1)"
+)
 FILLS = {
     "next_open": "decided at a close, filled at the next open",
     "next_close": "decided at a close, filled at the next close",
@@ -26,10 +32,10 @@ FILLS = {
 
 
 def report(run: Run) -> str:
-    """Return the whole run: what was tested, how it did beside buy and hold, and what speaks against believing it."""
+    """Return the whole run: what was tested, how it did beside buy and hold, and at last whether to believe it."""
     if run.summary is None:
         return f"{headline(run)}\nReason: {run.error}"
-    told = [*_comparison(run, run.summary), *_trading(run.summary), *_doubts(run.summary)]
+    told = [*_comparison(run, run.summary), *_trading(run.summary), *_notes(run.summary), *_review(run.summary)]
     return "\n".join([headline(run), terms(run), "", *told])
 
 
@@ -72,6 +78,12 @@ def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
 def metric_lines(metrics: dict[str, MetricValue], undefined: dict[str, str]) -> str:
     """Return the metrics as a list of `name value` pairs, one a line."""
     return "\n".join(f"{key} {value(key, number, undefined.get(key, ''))}" for key, number in metrics.items())
+
+
+def definition_lines(names: Sequence[str]) -> str:
+    """Return what each named metric is, one a line, and what the letters stand for."""
+    meant = {metric.key: metric for metric in METRICS}
+    return "\n".join([*(f"{name}, {meant[name].unit}: {meant[name].definition}" for name in names), LETTERS])
 
 
 def trade_lines(trades: Iterable[Trade]) -> list[str]:
@@ -122,10 +134,24 @@ def _told(summary: Summary) -> dict[str, str]:
     return {key: value(key, number, summary.undefined.get(key, "")) for key, number in summary.metrics.items()}
 
 
-def _doubts(summary: Summary) -> list[str]:
-    if not summary.flags:
+def _notes(summary: Summary) -> list[str]:
+    """Tell the flags that no diagnostic tells."""
+    told = {diagnostic.code for diagnostic in summary.diagnostics or ()}
+    notes = [f"- {flag.code}: {flag.message}" for flag in summary.flags if flag.code not in told]
+    return ["", "Know this:", *notes] if notes else []
+
+
+def _review(summary: Summary) -> list[str]:
+    if (answer := verdict(summary)) is None:
         return []
-    return ["", "Before you believe it:", *(f"- {flag.code}: {flag.message}" for flag in summary.flags)]
+    points = [
+        f"- {each.weight}, {each.code}: {each.issue}. {_sentence(each.advice)}" for each in summary.diagnostics or ()
+    ]
+    return ["", f"Believe it? {answer}", *points]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _trade_line(trade: Trade) -> str:

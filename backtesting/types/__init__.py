@@ -45,12 +45,14 @@ from backtesting.types.request import (
 from backtesting.types.run import (
     RUN_ID_PATTERN,
     BacktestResult,
+    Diagnostic,
     EquityCurve,
     Flag,
     MetricValue,
     Run,
     RunStatus,
     Summary,
+    Weight,
 )
 from backtesting.types.trading import Signals, Simulation, StrategyDescription, Trade, Trades, TradeStatus
 
@@ -73,6 +75,7 @@ __all__ = [
     "Costs",
     "Coverage",
     "Day",
+    "Diagnostic",
     "EquityCurve",
     "Fill",
     "Finding",
@@ -102,6 +105,7 @@ __all__ = [
     "Trade",
     "TradeStatus",
     "Trades",
+    "Weight",
     "instant",
     "nanoseconds",
     "utc_now",

@@ -1,7 +1,7 @@
 """The outcome of a request, and the record that keeps it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,24 @@ class Flag:
     message: str
 
 
+class Weight(StrEnum):
+    """How much of a result's credit a diagnostic takes, the gravest first."""
+
+    FATAL = "fatal"
+    SERIOUS = "serious"
+    MINOR = "minor"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A reviewer's point: what is wrong, what that weighs, and what to do; `code` is a flag's where it judges one."""
+
+    code: str
+    weight: Weight
+    issue: str
+    advice: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EquityCurve:
     """Equity at each close of the period: int64 nanoseconds UTC and float64 money, shape (n,)."""
@@ -38,7 +56,8 @@ class Summary:
     """What is said of a run without its trades and its curve.
 
     `metrics` holds every metric of `METRICS`; where one is None, `undefined` has the reason. `counters` and
-    `provenance` are those of contract P4 and P1.
+    `provenance` are those of contract P4 and P1. `diagnostics` are None where nobody has reviewed the run.
+    `benchmark_years` are the returns of buy and hold by calendar year.
     """
 
     metrics: Mapping[str, MetricValue]
@@ -46,6 +65,8 @@ class Summary:
     flags: tuple[Flag, ...]
     counters: Mapping[str, int]
     provenance: Mapping[str, Any]
+    diagnostics: tuple[Diagnostic, ...] | None = None
+    benchmark_years: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def trades(self) -> int:

@@ -16,6 +16,7 @@ from backtesting.types import (
     RUN_ID_PATTERN,
     BacktestRequest,
     BacktestResult,
+    Diagnostic,
     EquityCurve,
     Flag,
     Run,
@@ -24,6 +25,7 @@ from backtesting.types import (
     Summary,
     Trade,
     TradeStatus,
+    Weight,
 )
 from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
 from database.transactions import Transactions
@@ -41,7 +43,7 @@ METRIC_COLUMNS = (
     "avg_loss",
     "profit_factor",
 )
-SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance")
+SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics", "benchmark_years")
 
 
 class SqlRunRepository:
@@ -165,6 +167,8 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
         "flags": [asdict(flag) for flag in summary.flags],
         "counters": dict(summary.counters),
         "provenance": dict(summary.provenance),
+        "diagnostics": None if summary.diagnostics is None else [asdict(each) for each in summary.diagnostics],
+        "benchmark_years": dict(summary.benchmark_years),
         **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
         "equity_curve": pack(result.equity),
     }
@@ -175,19 +179,31 @@ def _trade_row(run_id: str, trade: Trade) -> dict[str, Any]:
 
 
 def _run(row: Row[Any]) -> Run:
-    summary = None
-    if row.metrics is not None:
-        flags = tuple(Flag(**flag) for flag in row.flags)
-        summary = Summary(row.metrics, row.undefined, flags, row.counters, row.provenance)
     return Run(
         id=row.id,
         status=RunStatus(row.status),
         request=BacktestRequest.model_validate(row.request),
         created_at=row.created_at,
         completed_at=row.completed_at,
-        summary=summary,
+        summary=None if row.metrics is None else _summary(row),
         error=row.error,
     )
+
+
+def _summary(row: Row[Any]) -> Summary:
+    return Summary(
+        metrics=row.metrics,
+        undefined=row.undefined,
+        flags=tuple(Flag(**flag) for flag in row.flags),
+        counters=row.counters,
+        provenance=row.provenance,
+        diagnostics=None if row.diagnostics is None else tuple(_diagnostic(each) for each in row.diagnostics),
+        benchmark_years=row.benchmark_years or {},
+    )
+
+
+def _diagnostic(stored: dict[str, str]) -> Diagnostic:
+    return Diagnostic(stored["code"], Weight(stored["weight"]), stored["issue"], stored["advice"])
 
 
 def _trade(row: Row[Any]) -> Trade:

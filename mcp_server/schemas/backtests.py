@@ -1,11 +1,15 @@
 """The shapes of what is said of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from backtesting.diagnostics.verdict import verdict
+from backtesting.metrics import METRICS
+from backtesting.metrics.growth import Drawdown, Year
+from backtesting.reporting.periods import MONTHS, totals
 from backtesting.types import EquityCurve, Run, Summary, Trade, instant
 
 KEY_METRICS = (
@@ -42,11 +46,14 @@ TRADE_COLUMNS = (
     "status",
 )
 
+PERIOD_COLUMNS = ("year", *(f"{name}_bp" for name in (*MONTHS, "total", "buy_and_hold")))
+DRAWDOWN_COLUMNS = ("start", "trough", "recovery", "depth", "days")
+
 Cell = str | int | float | None
 NOTHING = Summary({}, {}, (), {}, {})
 
 BacktestId = Annotated[str, Field(max_length=64, description="The id run_backtest returned, bt- and 12 hex digits")]
-Section = Literal["summary", "trades", "equity"]
+Section = Literal["summary", "trades", "equity", "periods", "drawdowns"]
 Metrics = Annotated[
     dict[str, int | float | None], Field(description="Fractions, not percent; null is explained in `undefined`")
 ]
@@ -59,6 +66,15 @@ class Caveat(BaseModel):
     message: str
 
 
+class Point(BaseModel):
+    """One of the reviewer's points, the gravest first."""
+
+    code: str
+    weight: str
+    issue: Annotated[str | None, Field(description="null where the warning of this code says it")]
+    advice: str
+
+
 class RunReply(BaseModel):
     """A run without its trades and curve."""
 
@@ -67,6 +83,8 @@ class RunReply(BaseModel):
     request: Annotated[dict[str, Any], Field(description="The request with every default filled in")]
     metrics: Metrics
     undefined: dict[str, str]
+    verdict: str
+    diagnostics: list[Point]
     warnings: list[Caveat]
     counters: dict[str, int]
     provenance: dict[str, Any]
@@ -82,6 +100,8 @@ class RunReply(BaseModel):
             request=run.request.model_dump(mode="json"),
             metrics={key: summary.metrics[key] for key in KEY_METRICS if key in summary.metrics},
             undefined={key: summary.undefined[key] for key in KEY_METRICS if key in summary.undefined},
+            verdict=verdict(summary) or "",
+            diagnostics=points(summary),
             warnings=[Caveat(code=flag.code, message=flag.message) for flag in summary.flags],
             counters=dict(summary.counters),
             provenance=dict(summary.provenance),
@@ -90,7 +110,7 @@ class RunReply(BaseModel):
 
 
 class ResultsReply(BaseModel):
-    """One section of a stored run; the fields of the other sections are null."""
+    """One section of a stored run; the fields of the other sections are null or empty."""
 
     backtest_id: str
     status: str
@@ -98,9 +118,19 @@ class ResultsReply(BaseModel):
     summary: RunReply | None = None
     trade_columns: list[str] | None = None
     trades: Annotated[list[list[Cell]] | None, Field(description="Rows in the order of trade_columns")] = None
+    columns: list[str] = []
+    rows: Annotated[list[list[Cell]], Field(description="Periods or drawdowns in the order of columns")] = []
+    rolling_sharpe: dict[str, float] = {}
     equity: Annotated[list[tuple[str, float]] | None, Field(description="[UTC time, equity at the close]")] = None
     total: Annotated[int | None, Field(description="How many trades or points there are in all")] = None
     next_offset: Annotated[int | None, Field(description="Offset of the next page, null at the end")] = None
+
+
+class Definition(BaseModel):
+    """What a metric is."""
+
+    unit: str
+    definition: str
 
 
 class MetricsReply(BaseModel):
@@ -109,14 +139,26 @@ class MetricsReply(BaseModel):
     backtest_id: str
     metrics: Metrics
     undefined: dict[str, str]
+    definitions: dict[str, Definition] = {}
 
     @classmethod
-    def of(cls, run: Run, names: Sequence[str]) -> Self:
+    def of(cls, run: Run, names: Sequence[str], *, explain: bool = False) -> Self:
         """Shape the named metrics; one that was not known when the run was stored is null."""
         summary = run.summary or NOTHING
         chosen = {name: summary.metrics.get(name) for name in names}
         reasons = {name: summary.undefined.get(name, "not_computed") for name, each in chosen.items() if each is None}
-        return cls(backtest_id=run.id, metrics=chosen, undefined=reasons)
+        meant = {each.key: Definition(unit=each.unit, definition=each.definition) for each in METRICS}
+        definitions = {name: meant[name] for name in names} if explain else {}
+        return cls(backtest_id=run.id, metrics=chosen, undefined=reasons, definitions=definitions)
+
+
+def points(summary: Summary) -> list[Point]:
+    """Return the diagnostics; what a warning of the same code says is not said again."""
+    warned = {flag.code for flag in summary.flags}
+    return [
+        Point(code=each.code, weight=each.weight, issue=None if each.code in warned else each.issue, advice=each.advice)
+        for each in summary.diagnostics or ()
+    ]
 
 
 def trade_rows(trades: Sequence[Trade]) -> list[list[Cell]]:
@@ -124,9 +166,25 @@ def trade_rows(trades: Sequence[Trade]) -> list[list[Cell]]:
     return [[_plain(getattr(trade, column)) for column in TRADE_COLUMNS] for trade in trades]
 
 
+def year_rows(years: Sequence[Year], held: Mapping[str, float]) -> list[list[Cell]]:
+    """Return each year as a row of `PERIOD_COLUMNS`, returns in basis points."""
+    return [
+        [each.year, *(_basis_points(fraction) for fraction in (*each.months, *totals(each, held)))] for each in years
+    ]
+
+
+def drawdown_rows(drawdowns: Sequence[Drawdown]) -> list[list[Cell]]:
+    """Return each drawdown as a row of `DRAWDOWN_COLUMNS`."""
+    return [[_plain(getattr(each, column)) for column in DRAWDOWN_COLUMNS] for each in drawdowns]
+
+
 def curve_points(curve: EquityCurve) -> list[tuple[str, float]]:
     """Return the curve as pairs of ISO time and money."""
     return [(instant(time).isoformat(), float(value)) for time, value in zip(curve.time, curve.value, strict=True)]
+
+
+def _basis_points(fraction: float | None) -> int | None:
+    return None if fraction is None else round(10_000 * fraction)
 
 
 def _plain(value: Cell | datetime) -> Cell:

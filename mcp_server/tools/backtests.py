@@ -1,15 +1,19 @@
 """Tools that run a backtest and read it again."""
 
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
 from mcp.types import CallToolResult
 from pydantic import Field
 
 from backtesting.errors import BacktestError
-from backtesting.metrics import KEYS, require_known
+from backtesting.metrics import KEYS, require_few, require_known
+from backtesting.metrics.growth import Growth, rolling_sharpe, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
-from backtesting.reporting.text import headline, metric_lines, report, trade_lines
+from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
+from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
@@ -23,11 +27,15 @@ from backtesting.types import (
     Run,
     RunStatus,
     StrategyId,
+    Summary,
     Timeframe,
+    nanoseconds,
     validated,
 )
 from mcp_server.schemas.answers import reply
 from mcp_server.schemas.backtests import (
+    DRAWDOWN_COLUMNS,
+    PERIOD_COLUMNS,
     TRADE_COLUMNS,
     BacktestId,
     MetricsReply,
@@ -35,11 +43,13 @@ from mcp_server.schemas.backtests import (
     RunReply,
     Section,
     curve_points,
+    drawdown_rows,
     trade_rows,
+    year_rows,
 )
 from mcp_server.services import Services
 
-TRADES_A_PAGE, POINTS_OF_A_CURVE, LARGEST_PAGE = 12, 40, 500
+TRADES_A_PAGE, POINTS_OF_A_CURVE, YEARS_A_PAGE, WORST_DRAWDOWNS, LARGEST_PAGE = 12, 40, 20, 5, 500
 FEWEST_POINTS = 3
 LARGEST_OFFSET = 1_000_000_000
 
@@ -95,14 +105,12 @@ class BacktestTools:
         self,
         backtest_id: BacktestId,
         section: Section = "summary",
-        offset: Annotated[int, Field(ge=0, le=LARGEST_OFFSET, description="First trade of the page")] = 0,
-        limit: Annotated[
-            int | None, Field(ge=1, le=LARGEST_PAGE, description="Trades of a page (12) or points of the curve (40)")
-        ] = None,
+        offset: Annotated[int, Field(ge=0, le=LARGEST_OFFSET, description="First row")] = 0,
+        limit: Annotated[int | None, Field(ge=1, le=LARGEST_PAGE, description="Rows or points")] = None,
     ) -> Annotated[CallToolResult, ResultsReply]:
-        """Read a stored run: its summary, its trades page by page, or its equity curve in few points.
+        """Read a stored run: summary, trades, equity curve, returns by month and year, worst drawdowns.
 
-        Use it to look closer at a run, or to find again one of an earlier conversation.
+        Use it to look closer at a run, or at one of an earlier conversation.
         """
         run = self._services().runs.get(backtest_id)
         match section:
@@ -110,6 +118,10 @@ class BacktestTools:
                 return self._trades(run, offset, limit or TRADES_A_PAGE)
             case "equity":
                 return self._equity(run, limit or POINTS_OF_A_CURVE)
+            case "periods":
+                return self._periods(run, offset, limit or YEARS_A_PAGE)
+            case "drawdowns":
+                return self._drawdowns(run, offset, limit or WORST_DRAWDOWNS)
         results = ResultsReply(backtest_id=run.id, status=run.status.value, section="summary", summary=RunReply.of(run))
         return reply(results, report(run))
 
@@ -120,17 +132,21 @@ class BacktestTools:
             list[Annotated[str, Field(max_length=64)]] | None,
             Field(min_length=1, max_length=100, description="Names; default: all"),
         ] = None,
+        explain: Annotated[bool, Field(description="Define up to 20")] = False,  # noqa: FBT002 - a tool's arguments are named
     ) -> Annotated[CallToolResult, MetricsReply]:
         """Read metrics of a stored run by name, unrounded, with the reason for each that is undefined.
 
-        Use it for figures that the summary leaves out: tails, drawdowns, benchmark-relative and trade statistics.
+        Use it for figures the summary leaves out: tails, drawdowns, benchmark-relative and trade statistics.
         """
         names = KEYS if metrics is None else require_known(metrics)
+        if explain:
+            require_few(names)
         run = self._services().runs.get(backtest_id)
         if run.summary is None:
             raise _failed(run)
-        found = MetricsReply.of(run, names)
-        return reply(found, f"{headline(run)}\n{metric_lines(found.metrics, found.undefined)}")
+        found = MetricsReply.of(run, names, explain=explain)
+        lines = [headline(run), metric_lines(found.metrics, found.undefined)]
+        return reply(found, "\n".join(lines + ["", definition_lines(names)] * explain))
 
     def _trades(self, run: Run, offset: int, limit: int) -> CallToolResult:
         if run.summary is None:
@@ -150,6 +166,47 @@ class BacktestTools:
         lines = trade_lines(trades) or [f"no trades from number {offset} on"]
         more = [f"next page: offset={following}"] if page.next_offset else []
         return reply(page, "\n".join([f"{headline(run)}\n{total} trades", *lines, *more]))
+
+    def _periods(self, run: Run, offset: int, limit: int) -> CallToolResult:
+        summary, growth = self._grown(run)
+        years, held = years_of(growth), summary.benchmark_years
+        shown, following = years[offset : offset + limit], offset + limit
+        rolling = rolling_sharpe(growth, summary.provenance["periods_per_year"], run.request.risk_free)
+        page = ResultsReply(
+            backtest_id=run.id,
+            status=run.status.value,
+            section="periods",
+            columns=list(PERIOD_COLUMNS),
+            rows=year_rows(shown, held),
+            rolling_sharpe=asdict(rolling) if rolling else {},
+            total=len(years),
+            next_offset=following if following < len(years) else None,
+        )
+        return reply(page, "\n".join([headline(run), *year_lines(shown, held), rolling_line(rolling)]))
+
+    def _drawdowns(self, run: Run, offset: int, limit: int) -> CallToolResult:
+        _, growth = self._grown(run)
+        drawdowns = worst_drawdowns(growth)
+        shown, following = drawdowns[offset : offset + limit], offset + limit
+        page = ResultsReply(
+            backtest_id=run.id,
+            status=run.status.value,
+            section="drawdowns",
+            columns=list(DRAWDOWN_COLUMNS),
+            rows=drawdown_rows(shown),
+            total=len(drawdowns),
+            next_offset=following if following < len(drawdowns) else None,
+        )
+        heading = f"{len(shown)} of {len(drawdowns)} drawdowns, the deepest first"
+        return reply(page, "\n".join([headline(run), heading, *drawdown_lines(shown)]))
+
+    def _grown(self, run: Run) -> tuple[Summary, Growth]:
+        """Return the summary and the curve of a completed run, with what it grew from."""
+        if run.summary is None:
+            raise _failed(run)
+        base = run.summary.provenance.get("base_bar")
+        base_time = nanoseconds(datetime.fromisoformat(base)) if base else None
+        return run.summary, Growth(self._services().runs.equity(run.id), run.request.initial_capital, base_time)
 
     def _equity(self, run: Run, limit: int) -> CallToolResult:
         if run.summary is None:
