@@ -70,14 +70,14 @@ def made(make: Callable[[], Stores]) -> Stores:
 def make_stores(settings: Settings) -> Stores:
     """Return the stores of the settings' database, unopened; ValueError names the setting that is wrong."""
     server: Server
+    home = settings.data_dir or default_home(APP_NAME)
     if settings.database_url:
         admin = settings.database_admin_url
         server = ExternalPostgres(settings.database_url.get_secret_value(), admin.get_secret_value() if admin else None)
     else:
         forget_libpq_settings()
-        home = settings.data_dir or default_home(APP_NAME)
         server = EmbeddedPostgres(home, bin_dir=settings.pg_bindir, run_as=settings.pg_user, report=tell)
-    return Stores(server, lambda role: LazyEngine(partial(server.url, role), settings.user_id))
+    return Stores(server, lambda role: LazyEngine(partial(server.url, role), settings.user_id), home / "cache")
 
 
 def add_samples(stores: Stores) -> None:

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = Field(
         None,
         alias="BACKTEST_DATA_DIR",
-        description="Where the embedded PostgreSQL lives (default: your data directory)",
+        description="Where the embedded PostgreSQL and the cache of bars live (default: your data directory)",
     )
     pg_bindir: Path | None = Field(
         None,

@@ -1,12 +1,14 @@
 """Everything kept in one PostgreSQL, for one user: opened at first use, brought up to date, closed at the end."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Engine
 
 from backtesting.types import BacktestResult, Run, StrategyDescription
 from database import roles, schema
+from database.bar_cache import BarCache
 from database.repository.bars import SqlBarSource, SqlBarStore
 from database.repository.runs import SqlRunRepository
 from database.schema import Server, State
@@ -26,14 +28,17 @@ class Pool(Protocol):
 
 
 class Stores:
-    """The stores of one server; `make_pool` returns a pool that works with the rights of a role."""
+    """The stores of one server; `make_pool` returns a pool that works with the rights of a role.
 
-    def __init__(self, server: Server, make_pool: Callable[[str], Pool]) -> None:
+    Series that were read are kept in `cache_folder`, which may serve other servers and processes too.
+    """
+
+    def __init__(self, server: Server, make_pool: Callable[[str], Pool], cache_folder: Path) -> None:
         self._server = server
         self._pools = {role: make_pool(role) for role in (roles.APP, roles.LOADER)}
         self._app = Transactions(self._pools[roles.APP])
         self._loader = Transactions(self._pools[roles.LOADER], may_take_long=True)
-        self.bars = SqlBarSource(self._app)
+        self.bars = SqlBarSource(self._app, BarCache(cache_folder, server.place))
         self.runs = SqlRunRepository(self._app)
         self.importing = SqlBarStore(self._loader)
 

@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,8 +37,9 @@ from backtesting.types import (
 from config.database import LazyEngine
 from database import roles
 from database.repository.runs import pack, unpack
+from database.stores import Stores
 from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns, no_record
-from tests.fixtures.postgres import Database
+from tests.fixtures.postgres import Database, cache_folder
 from tests.fixtures.series import sample_bars
 
 REQUEST = BacktestRequest(
@@ -234,6 +237,95 @@ def test_every_write_changes_the_version_of_the_series_and_of_no_other(database:
     after = dict(database.execute(query))
     assert {symbol for symbol in after if after[symbol] != before[symbol]} == {"IBM"}
     stores.close()
+
+
+def cached(database: Database) -> Iterator[Path]:
+    """Return the files this database's series are kept in, by a name only its place gives."""
+    digest = hashlib.sha256(database.place.encode()).hexdigest()[:16]
+    return cache_folder().glob(f"{digest}-*.npy")
+
+
+def whole(source: BarSource, symbol: str = "IBM") -> Bars:
+    return source.load(symbol, DAY, midnight(2000, 1, 1), midnight(2020, 1, 1), history=0)
+
+
+def test_a_series_is_read_once_a_version_and_then_mapped(database: Database) -> None:
+    with closing(database.stores()) as stores:
+        first = whole(stores.bars)
+        database.execute("alter table market.market_data rename to elsewhere")
+
+        again = whole(stores.bars)
+
+        assert again.close.tolist() == first.close.tolist() == sample_bars("ibm").close.tolist()
+        assert np.shares_memory(again.close, whole(stores.bars).close)
+
+
+def test_a_write_of_another_process_is_seen_by_the_next_load(database: Database) -> None:
+    with closing(database.stores()) as stores:
+        before = whole(stores.bars)
+
+        database.execute("update market.market_data set close = close * 1.001, high = high * 2 where ts = '2000-03-01'")
+
+        after = whole(stores.bars)
+    assert after.close[0] == before.close[0] * 1.001
+    assert after.close[1:].tolist() == before.close[1:].tolist()
+    assert len(list(cached(database))) == 1
+
+
+def test_a_series_longer_than_a_window_is_read_whole(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("database.repository.bars.WINDOW", 1000)  # 3,270 bars: three full windows and a rest
+
+    with closing(database.stores()) as stores:
+        assert whole(stores.bars).close.tolist() == sample_bars("ibm").close.tolist()
+        monkeypatch.setattr("database.repository.bars.WINDOW", 1090)  # three full windows and nothing
+        assert whole(stores.bars, "AAPL").close.tolist() == sample_bars("aapl").close.tolist()
+
+
+def test_a_series_is_read_as_of_one_instant_whatever_is_written_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("database.repository.bars.WINDOW", 500)
+    doubled = "update market.market_data set open = open * 2, high = high * 2, low = low * 2, close = close * 2"
+    original = sample_bars("ibm").close
+
+    with closing(database.stores()) as stores:
+        for number in range(6):
+            with ThreadPoolExecutor(1) as thread:
+                writing = thread.submit(database.execute, doubled)
+                found = whole(stores.bars)
+                writing.result()
+            ratio = found.close / original
+
+            assert set(ratio.tolist()) in ({2.0**number}, {2.0 ** (number + 1)})
+
+
+def test_without_a_folder_to_write_series_are_read_every_time(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+
+    with closing(
+        Stores(database, lambda role: LazyEngine(lambda: database.url(role), "local"), tmp_path / "file" / "cache")
+    ) as stores:
+        assert whole(stores.bars).close.tolist() == whole(stores.bars).close.tolist()
+
+
+def test_a_torn_file_of_the_cache_is_read_anew_from_the_database(database: Database) -> None:
+    with closing(database.stores()) as stores:
+        whole(stores.bars)
+    (path,) = cached(database)
+    path.write_bytes(path.read_bytes()[:-4000])
+
+    with closing(database.stores()) as stores:
+        assert whole(stores.bars).close.tolist() == sample_bars("ibm").close.tolist()
+        assert np.shares_memory(whole(stores.bars).close, whole(stores.bars).close)
+
+
+def test_a_series_that_was_emptied_is_empty(database: Database) -> None:
+    with closing(database.stores()) as stores:
+        whole(stores.bars)
+        database.execute("delete from market.market_data")
+
+        assert len(whole(stores.bars)) == 0
+        assert list(stores.bars.coverage("IBM")) == []
 
 
 def test_an_import_is_kept_in_the_history(database: Database) -> None:

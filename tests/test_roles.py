@@ -20,7 +20,7 @@ from config.database import ExternalPostgres, LazyEngine
 from database import roles, schema
 from database.embedded.server import EmbeddedPostgres
 from database.stores import Stores
-from tests.fixtures.postgres import Database, empty_database, reachable_folder
+from tests.fixtures.postgres import Database, cache_folder, empty_database, reachable_folder
 
 DESCRIPTIONS = [strategy.describe() for strategy in STRATEGIES]
 REQUEST = BacktestRequest.model_validate(
@@ -67,7 +67,7 @@ def by_two_logins(database: Database) -> ExternalPostgres:
 
 
 def stores_of(server: schema.Server) -> Stores:
-    return Stores(server, lambda role: LazyEngine(partial(server.url, role), "local"))
+    return Stores(server, lambda role: LazyEngine(partial(server.url, role), "local"), cache_folder())
 
 
 def serves(server: schema.Server, *, upgrade: bool = True) -> str | None:

@@ -22,7 +22,7 @@ from database import roles, schema
 from database.embedded.server import EmbeddedPostgres
 from database.models import metadata
 from database.stores import Stores
-from tests.fixtures.postgres import Database, empty_database, reachable_folder
+from tests.fixtures.postgres import Database, cache_folder, empty_database, reachable_folder
 
 TABLES = {"assets", "market_data", "trading_strategies", "backtest_runs", "backtest_results", "backtest_trades"}
 TABLES |= {"series", "imports"}
@@ -187,7 +187,7 @@ class WithoutSuperuser(Ours):
 
 
 def opened(server: schema.Server) -> Stores:
-    stores = Stores(server, lambda role: LazyEngine(partial(server.url, role), "local"))
+    stores = Stores(server, lambda role: LazyEngine(partial(server.url, role), "local"), cache_folder())
     stores.open([strategy.describe() for strategy in STRATEGIES], upgrade=False)
     return stores
 

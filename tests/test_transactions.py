@@ -14,7 +14,7 @@ from database import roles
 from database.stores import Stores
 from database.transactions import Transactions
 from tests.fixtures.in_memory import no_record
-from tests.fixtures.postgres import Database
+from tests.fixtures.postgres import Database, cache_folder
 from tests.fixtures.series import sample_bars
 
 ONE = sa.text("select 1")
@@ -118,7 +118,7 @@ def test_an_import_has_no_time_limit(database: Database, monkeypatch: pytest.Mon
     )
     database.execute("create trigger slow before insert on market.market_data execute function slow()")
 
-    with closing(Stores(database, pool)) as stores:
+    with closing(Stores(database, pool, cache_folder())) as stores:
         stored = stores.importing.store(stores.bars.asset("IBM"), Timeframe.D1, [sample_bars("ibm")], no_record)
 
     assert stored == Stored(inserted=0, updated=0)

@@ -119,6 +119,11 @@ class Bars:
         adj_close = None if self.adj_close is None else self.adj_close[span]
         return Bars(self.time[span], open_, high, low, close, volume, adj_close)
 
+    def window(self, start: datetime, end: datetime, history: int) -> "Bars":
+        """Return the bars that start in [start, end), and up to `history` bars right before them; views, no copies."""
+        first, last = np.searchsorted(self.time, [nanoseconds(start), nanoseconds(end)])
+        return self[max(0, int(first) - history) : int(last)]
+
     def adjusted(self) -> "Bars":
         """Multiply open, high, low and close by adj_close / close (contract T7); volume stays."""
         if self.adj_close is None:

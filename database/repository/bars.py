@@ -1,8 +1,8 @@
 """Assets and their bars: read under the server's role, written under the loader's."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.errors import UnknownNameError
-from backtesting.types import Asset, AssetClass, Bars, Coverage, ImportRecord, Stored, Timeframe
-from database.models import assets, imports, market_data
+from backtesting.types import Asset, AssetClass, Bars, Coverage, ImportRecord, Stored, Timeframe, instant
+from database.bar_cache import BarCache
+from database.models import assets, imports, market_data, series
 from database.repository.wire import array_cursor, copy_bars
 from database.transactions import Transactions
 
@@ -30,15 +31,13 @@ MINUTES = {
 TIMEFRAMES = {minutes: timeframe for timeframe, minutes in MINUTES.items()}
 VALUES = ("open", "high", "low", "close", "volume", "adj_close")
 COLUMNS = ("ts", *VALUES)
-READ_SERIES = f"""
-with series as (select id from market.assets where symbol = %(symbol)s), bars as (
-  (select m.* from market.market_data m, series where m.asset_id = series.id and m.tf = %(tf)s and m.ts < %(start)s
-   order by m.ts desc limit %(history)s)
-  union all
-  (select m.* from market.market_data m, series where m.asset_id = series.id and m.tf = %(tf)s and m.ts >= %(start)s
-   and m.ts < %(end)s))
+READ_WINDOW = f"""
 select {", ".join(f"array_agg({column})" for column in (*COLUMNS[:-1], "coalesce(adj_close, 'NaN')"))}
-from (select * from bars order by ts) b"""  # noqa: S608 - the columns are ours, the values are parameters
+from (select * from market.market_data where asset_id = %(asset_id)s and tf = %(tf)s and ts > %(after)s
+  order by ts limit %(size)s) w"""  # noqa: S608 - the columns are ours, the values are parameters
+WINDOW = 100_000  # bars a query: the server's memory stays small, and larger ones are no faster
+BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
+SNAPSHOT = sa.text("set transaction isolation level repeatable read, read only")
 COPY_INTO = f"copy {{table}} (asset_id, tf, {', '.join(COLUMNS)}) from stdin (format binary)"
 SAME_BAR = "b.asset_id = s.asset_id and b.tf = s.tf and b.ts = s.ts"
 UPDATE_CHANGED = f"""
@@ -51,10 +50,11 @@ where not exists (select from market.market_data b where {SAME_BAR})"""  # noqa:
 
 
 class SqlBarSource:
-    """Reads stored bars; fulfils `BarSource`."""
+    """Reads stored bars, each version of a series once; fulfils `BarSource`."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, cache: BarCache) -> None:
         self._transactions = transactions
+        self._cache = cache
 
     def asset(self, symbol: str) -> Asset:
         """Return the asset, whatever the case of the symbol; UnknownNameError when it is not stored."""
@@ -87,8 +87,18 @@ class SqlBarSource:
 
     def load(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, history: int) -> Bars:
         """Return the bars that start in [start, end), and up to `history` bars right before them."""
-        wanted = {"symbol": symbol, "tf": MINUTES[timeframe], "start": start, "end": end, "history": history}
-        return self._transactions.run(lambda connection: _read(connection, wanted))
+        return self._whole(symbol, MINUTES[timeframe]).window(start, end, history)
+
+    def _whole(self, symbol: str, minutes: int) -> Bars:
+        """Return the whole series, mapped from the cache where this version of it is there."""
+        version = self._transactions.run(lambda connection: _version(connection, symbol, minutes))
+        cached = self._cache.get(version.series, version.id) if version else None
+        if cached is not None:
+            return cached
+        version, bars = self._transactions.run(lambda connection: _snapshot(connection, symbol, minutes))
+        if version is not None:
+            self._cache.put(version.series, version.id, bars)
+        return bars
 
 
 class SqlBarStore:
@@ -110,9 +120,9 @@ class SqlBarStore:
         """
 
         def work(connection: Connection) -> Stored:
-            series = _Series(connection, _upsert_asset(connection, asset), MINUTES[timeframe])
-            stored = series.write(bars)
-            connection.execute(sa.insert(imports).values(series.history_row(record(), stored)))
+            written = _Series(connection, _upsert_asset(connection, asset), MINUTES[timeframe])
+            stored = written.write(bars)
+            connection.execute(sa.insert(imports).values(written.history_row(record(), stored)))
             return stored
 
         return self._transactions.once(work)
@@ -165,14 +175,49 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
     return driver
 
 
-def _read(connection: Connection, wanted: dict[str, Any]) -> Bars:
-    with array_cursor(_driver(connection)) as cursor:
-        columns = cursor.execute(READ_SERIES, wanted).fetchone()
-    if columns is None or columns[0] is None:
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The content of one series at one time; every write gives the series another `id`."""
+
+    asset_id: int
+    minutes: int
+    id: str
+
+    @property
+    def series(self) -> str:
+        """The name of the series."""
+        return f"{self.asset_id}-{self.minutes}"
+
+
+def _version(connection: Connection, symbol: str, minutes: int) -> _Version | None:
+    """Return the version of a series by two index look-ups, None where there is no such series."""
+    query = sa.select(series.c.asset_id, series.c.version).join(assets)
+    row = connection.execute(query.where(assets.c.symbol == symbol, series.c.tf == minutes)).one_or_none()
+    return _Version(row.asset_id, minutes, str(row.version)) if row else None
+
+
+def _snapshot(connection: Connection, symbol: str, minutes: int) -> tuple[_Version | None, Bars]:
+    """Read the version of a series and its bars as of one instant, whatever is written meanwhile."""
+    connection.execute(SNAPSHOT)
+    version = _version(connection, symbol, minutes)
+    parts = list(_windows(connection, version)) if version else []
+    if not parts:
         nothing = np.empty(0)
-        return Bars(np.empty(0, np.int64), nothing, nothing, nothing, nothing, nothing)
-    time, open_, high, low, close, volume, adj_close = columns
-    return Bars(time, open_, high, low, close, volume, None if np.isnan(adj_close).all() else adj_close)
+        return version, Bars(np.empty(0, np.int64), nothing, nothing, nothing, nothing, nothing)
+    time, *prices, adj_close = (np.concatenate(column) for column in zip(*parts, strict=True))
+    adjusted = () if np.isnan(adj_close).all() else (adj_close,)
+    return version, Bars(time, *prices, *adjusted)
+
+
+def _windows(connection: Connection, version: _Version) -> Iterator[tuple[Any, ...]]:
+    """Return the bars in parts, oldest first: their starts, then each column of `VALUES`."""
+    wanted = {"asset_id": version.asset_id, "tf": version.minutes, "after": BEFORE_ALL, "size": WINDOW}
+    with array_cursor(_driver(connection)) as cursor:
+        while (part := cursor.execute(READ_WINDOW, wanted).fetchone()) and part[0] is not None:
+            yield part
+            if len(part[0]) < WINDOW:
+                return
+            wanted["after"] = instant(part[0][-1])
 
 
 def _upsert_asset(connection: Connection, asset: Asset) -> int:
