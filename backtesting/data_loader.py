@@ -1,59 +1,104 @@
-"""What a run reads: the bars of its period and the history before it, checked, adjusted or raw."""
+"""What a run reads: the bars of its period and the history before it, stored or made, checked, adjusted or raw."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 
 from backtesting.errors import BadBarsError, InvalidDatesError, NoBarsError, UnknownNameError
-from backtesting.ports import BarSource
-from backtesting.types import Adjustment, BacktestRequest, Bars, Booleans, instant, nanoseconds
+from backtesting.resampling import AnyTimeframe
+from backtesting.sessions import STEP, days_of, session_of
+from backtesting.types import (
+    NS_PER_DAY,
+    Adjustment,
+    Asset,
+    BacktestRequest,
+    Bars,
+    Booleans,
+    Coverage,
+    Integers,
+    instant,
+    nanoseconds,
+)
 
 OHLC_TOLERANCE = 1e-9
 NAMED_ROWS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What a run reads: a series of its asset, from the first instant of its first day to the end of its last."""
+
+    asset: Asset
+    series: Coverage
+    start: datetime
+    end: datetime
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedBars:
-    """Bars of a run: `history` of them come before its first day; `adjustment` says which prices they are."""
+    """Bars of a run: `history` of them come before its first day; `adjustment` says which prices they are.
+
+    `session` labels each bar by midnight UTC of its session's day (A1).
+    """
 
     bars: Bars
     history: int
     adjustment: Adjustment
+    session: Integers
 
 
-def load_bars(source: BarSource, request: BacktestRequest, history: int) -> LoadedBars:
-    """Load the request's period and up to `history` bars before it (W1).
+def load_bars(source: AnyTimeframe, request: BacktestRequest, period: Period, history: int) -> LoadedBars:
+    """Load the period and up to `history` bars before it (W1).
 
     NoBarsError when the period is empty, BadBarsError when the bars break T5.
     """
-    start, end = _instants(request)
-    bars = source.load(request.asset_symbol, request.timeframe, start, end, history)
-    period = int(np.searchsorted(bars.time, nanoseconds(start)))
-    if len(bars) == period:
+    bars = source.load(period.asset, period.series, period.start, period.end, history)
+    before = int(np.searchsorted(bars.time, nanoseconds(period.start)))
+    if len(bars) == before:
         raise NoBarsError(
             f"{request.asset_symbol} has no {request.timeframe} bars from {request.start_date} to {request.end_date}; "
             "choose a longer period",
             field="start_date",
         )
     check_bars(bars)
-    return _priced(bars, period, request)
+    adjustment = _adjustment(bars, request)
+    priced = bars if adjustment == "raw" else source.adjusted(bars, period.asset, period.series)
+    return LoadedBars(priced, before, adjustment, session_of(period.asset, request.timeframe, bars.time))
 
 
-def require_period(source: BarSource, request: BacktestRequest) -> None:
-    """Refuse a timeframe or dates that are not stored, naming what is (T4)."""
-    series = source.coverage(request.asset_symbol)
-    stored = {each.timeframe: each for each in series}
-    if request.timeframe not in stored:
-        raise UnknownNameError.among("timeframe", request.timeframe.value, stored, field="timeframe")
-    span = stored[request.timeframe]
-    first, last = span.first.date(), span.last.date()
-    if request.start_date < first or request.end_date > last:
-        raise InvalidDatesError(
-            f"start_date {request.start_date} to end_date {request.end_date} reaches outside the stored "
-            f"{request.timeframe} bars of {request.asset_symbol}, {first} to {last}: choose dates within",
-            field="start_date" if request.start_date < first else "end_date",
-        )
+def require_period(source: AnyTimeframe, asset: Asset, request: BacktestRequest) -> Period:
+    """Find what the request asks for; refuse a timeframe or dates that are not stored, naming what is (T4)."""
+    series = source.coverage(asset.symbol)
+    fitting = [each for each in series if each.timeframe is request.timeframe]
+    if not fitting:
+        names = [f"{each.timeframe}{_made_of(each)}" for each in series]
+        raise UnknownNameError.among("timeframe", request.timeframe.value, names, field="timeframe")
+    for each in fitting:
+        first, last = days_covered(asset, each)
+        if first <= request.start_date and request.end_date <= last:
+            return Period(asset, each, *_instants(asset, request))
+    raise _outside(asset, max(fitting, key=lambda each: each.last - each.first), request)
+
+
+def days_covered(asset: Asset, series: Coverage) -> tuple[date, date]:
+    """Return the days of the asset's calendar that the first and the last bar of a series belong to."""
+    stamps = np.array([nanoseconds(series.first), nanoseconds(series.last)])
+    first, last = session_of(asset, series.resampled_from or series.timeframe, stamps)
+    return instant(first).date(), instant(last).date()
+
+
+def _outside(asset: Asset, series: Coverage, request: BacktestRequest) -> InvalidDatesError:
+    first, last = days_covered(asset, series)
+    return InvalidDatesError(
+        f"start_date {request.start_date} to end_date {request.end_date} reaches outside the stored "
+        f"{series.resampled_from or series.timeframe} bars of {asset.symbol}, {first} to {last}: choose dates within",
+        field="start_date" if request.start_date < first else "end_date",
+    )
+
+
+def _made_of(series: Coverage) -> str:
+    return f" (made of {series.resampled_from})" if series.resampled_from else ""
 
 
 def check_bars(bars: Bars) -> None:
@@ -81,22 +126,28 @@ def _complaints(bars: Bars) -> list[tuple[str, Booleans]]:
     ]
 
 
-def _priced(bars: Bars, period: int, request: BacktestRequest) -> LoadedBars:
+def _adjustment(bars: Bars, request: BacktestRequest) -> Adjustment:
     """Adjust the prices unless raw ones are asked for or no adjustment is stored (T7).
 
     Where only some bars have one, neither kind of price can be meant, so raw ones have to be asked for.
     """
     if request.adjustment == "raw" or (request.adjustment is None and bars.adj_close is None):
-        return LoadedBars(bars, period, "raw")
+        return "raw"
     if bars.adj_close is None or np.isnan(bars.adj_close).any():
         raise BadBarsError(
             f"adjustment: {request.asset_symbol} has bars without adj_close; ask for adjustment='raw'",
             field="adjustment",
         )
-    return LoadedBars(bars.adjusted(), period, "adjusted")
+    return "adjusted"
 
 
-def _instants(request: BacktestRequest) -> tuple[datetime, datetime]:
-    """Return the first instant of the first day and the first after the last day."""
-    start, last = (datetime.combine(day, time(), UTC) for day in (request.start_date, request.end_date))
-    return start, last + timedelta(days=1)
+def _instants(asset: Asset, request: BacktestRequest) -> tuple[datetime, datetime]:
+    """Return the first instant of the first day and the first after the last day, of the asset's calendar (T4).
+
+    Daily and weekly bars are stamped by their day, at midnight UTC.
+    """
+    first, last = (datetime.combine(day, time(), UTC) for day in (request.start_date, request.end_date))
+    if STEP[request.timeframe] >= NS_PER_DAY:
+        return first, last + timedelta(days=1)
+    days = days_of(asset, np.array([nanoseconds(first), nanoseconds(last)]))
+    return instant(days.start[0]), instant(days.end[1])

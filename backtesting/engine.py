@@ -2,7 +2,7 @@
 
 1. The registry makes the strategy from its id and parameters (`strategy.py`).
 2. What the request leaves open is decided by the asset (`BacktestEngine.plan`).
-3. The bars of the period and of the warm-up are loaded, checked and adjusted (`data_loader.py`).
+3. The bars of the period and of the warm-up are loaded, or made of finer ones, checked and adjusted (`data_loader.py`).
 4. The strategy decides at every close (`strategies/`).
 5. The first deciding bar is the last one before the period, or the first with every indicator defined (W2).
 6. The decisions are traded, buy and hold beside them (`simulation.py`).
@@ -19,10 +19,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from backtesting.data_loader import load_bars, require_period
+from backtesting.data_loader import days_covered, load_bars, require_period
 from backtesting.errors import BacktestError, DatabaseUnavailableError, DefectError, InvalidInputError
 from backtesting.evaluation import Plan, evaluate, with_adjustment
 from backtesting.ports import BarSource, RunRecorder
+from backtesting.resampling import AnyTimeframe
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
     COST_PRESETS,
@@ -52,7 +53,7 @@ class BacktestEngine:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._registry = registry
-        self._bars = bars
+        self._bars = AnyTimeframe(bars)
         self._runs = runs
         self._now = now
 
@@ -87,7 +88,7 @@ class BacktestEngine:
         except ValidationError as error:
             raise InvalidInputError.of(error, under="asset_symbol") from error
         spans = sorted(self._bars.coverage(asset.symbol), key=lambda span: span.timeframe != timeframe)
-        return {"start_date": spans[0].first.date(), "end_date": spans[0].last.date()} if spans else {}
+        return dict(zip(("start_date", "end_date"), days_covered(asset, spans[0]), strict=True)) if spans else {}
 
     def plan(self, request: BacktestRequest) -> Plan:
         """Make the strategy, find the asset and its stored period, and fill in what the request left open."""
@@ -101,9 +102,9 @@ class BacktestEngine:
                 "costs": costs,
             }
         )
-        require_period(self._bars, complete)
         return Plan(
             request=complete,
+            period=require_period(self._bars, asset, complete),
             strategy=strategy,
             position_size=position_size,
             asset=asset,
@@ -112,7 +113,7 @@ class BacktestEngine:
         )
 
     def _complete(self, run: Run, plan: Plan) -> Run:
-        loaded = load_bars(self._bars, plan.request, plan.history)
+        loaded = load_bars(self._bars, plan.request, plan.period, plan.history)
         plan = with_adjustment(plan, loaded.adjustment)
         result = evaluate(plan, loaded)
         completed = replace(

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from backtesting.calendars import periods_per_year
-from backtesting.data_loader import LoadedBars
+from backtesting.data_loader import LoadedBars, Period
 from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
@@ -36,9 +36,10 @@ DECIDING_BARS = 2  # the bar before the period decides, and a crossing compares 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request that is complete: its strategy made, its asset found, its costs known."""
+    """A request that is complete: its strategy made, its asset and its bars found, its costs known."""
 
     request: BacktestRequest
+    period: Period
     strategy: Strategy
     position_size: float
     asset: Asset
@@ -112,6 +113,7 @@ class _Report:
         findings = Findings(
             request=self.plan.request,
             asset=self.plan.asset,
+            series=self.plan.period.series,
             costs=self.plan.costs,
             costs_assumed=self.plan.costs_assumed,
             calendar_assumed=calendar_assumed,
@@ -146,6 +148,7 @@ class _Report:
         periods, assumed = periods_per_year(self.plan.asset.asset_class, self.plan.request.timeframe, period.time)
         evidence = Evidence(
             bars=period,
+            session=self.loaded.session[self.loaded.history :],
             simulation=self.simulation,
             initial_capital=self.plan.request.initial_capital,
             periods_per_year=periods,
@@ -203,6 +206,7 @@ class _Report:
             "base_bar": None if evidence.base_time is None else instant(evidence.base_time).isoformat(),
             "first_bar": instant(bars.time[self.loaded.history]).isoformat(),
             "last_bar": instant(bars.time[-1]).isoformat(),
+            "resampled_from": self.plan.period.series.resampled_from,
             "first_tradable_bar": instant(self._period.time[self._first_tradable]).isoformat(),
             "periods_per_year": evidence.periods_per_year,
             "fill": request.fill,

@@ -12,6 +12,7 @@ from backtesting.types import (
     Bars,
     Booleans,
     Costs,
+    Coverage,
     Flag,
     Integers,
     MetricValue,
@@ -33,6 +34,7 @@ class Findings:
 
     request: BacktestRequest
     asset: Asset
+    series: Coverage
     costs: Costs
     costs_assumed: bool
     calendar_assumed: bool
@@ -84,6 +86,12 @@ def _assumptions(found: Findings) -> Iterator[Flag]:
         yield Flag("swaps_not_modelled", "overnight swap rates are not charged")
     if found.calendar_assumed:
         yield Flag("calendar_assumed", f"the calendar of {found.asset.symbol} is inferred from the days of its bars")
+    if source := found.series.resampled_from:
+        yield Flag(
+            "resampled",
+            f"no {found.series.timeframe} bars are stored; they are made of the {source} bars, session by session, and "
+            "only where those are complete",
+        )
     if found.missing_history > 0:
         yield Flag(
             "warmup_short",

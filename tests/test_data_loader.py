@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtesting.data_loader import check_bars, load_bars
+from backtesting.data_loader import check_bars
 from backtesting.errors import BadBarsError, InvalidDatesError, NoBarsError, UnknownNameError
 from backtesting.types import Bars
 from tests.fixtures.in_memory import Desk, between, day
@@ -70,7 +70,7 @@ def test_t4_a_start_after_the_end_is_refused_with_both_dates() -> None:
 def test_t4_both_days_belong_to_the_period() -> None:
     desk = Desk(five_bars())
 
-    loaded = load_bars(desk.bars, desk.request(start_date=day(1), end_date=day(3)), history=0)
+    loaded = desk.load(start_date=day(1), end_date=day(3), history=0)
 
     assert loaded.bars.open.tolist() == [11.0, 12.0, 13.0]
     assert loaded.history == 0
@@ -79,7 +79,7 @@ def test_t4_both_days_belong_to_the_period() -> None:
 def test_a_timeframe_that_is_not_stored_is_refused_with_those_that_are() -> None:
     desk = Desk(five_bars())
 
-    with pytest.raises(UnknownNameError, match=r"^timeframe: unknown timeframe '1h'.*; known: 1d$"):
+    with pytest.raises(UnknownNameError, match=r"^timeframe: unknown timeframe '1h'.*; known: 1d, 1w \(made of 1d\)$"):
         desk.run(timeframe="1h")
 
     assert desk.runs.stored == {}
@@ -90,7 +90,7 @@ def test_a_period_without_bars_is_refused_with_its_dates() -> None:
     desk = Desk(Bars(bars.time[[0, 1, 4]], *(column[[0, 1, 4]] for column in bars.ohlcv)))
 
     with pytest.raises(NoBarsError, match="no 1d bars from 2020-01-03 to 2020-01-04"):
-        load_bars(desk.bars, desk.request(start_date=day(2), end_date=day(3)), history=0)
+        desk.load(start_date=day(2), end_date=day(3), history=0)
 
 
 # Rule W1, the history
@@ -99,7 +99,7 @@ def test_a_period_without_bars_is_refused_with_its_dates() -> None:
 def test_w1_history_comes_before_the_period() -> None:
     desk = Desk(five_bars())
 
-    loaded = load_bars(desk.bars, desk.request(start_date=day(3)), history=2)
+    loaded = desk.load(start_date=day(3), history=2)
 
     assert loaded.bars.open.tolist() == [11.0, 12.0, 13.0, 14.0]
     assert loaded.history == 2
@@ -108,7 +108,7 @@ def test_w1_history_comes_before_the_period() -> None:
 def test_w1_where_less_history_is_stored_all_of_it_is_loaded() -> None:
     desk = Desk(five_bars())
 
-    loaded = load_bars(desk.bars, desk.request(start_date=day(1)), history=50)
+    loaded = desk.load(start_date=day(1), history=50)
 
     assert (len(loaded.bars), loaded.history) == (5, 1)
 
@@ -190,7 +190,7 @@ def test_t5_no_impossible_price_gets_through(row: int, column: str, price: float
 
 def loaded_as(bars: Bars, **options: Any) -> tuple[Bars, str]:
     desk = Desk(bars)
-    loaded = load_bars(desk.bars, desk.request(**options), history=0)
+    loaded = desk.load(**options, history=0)
     return loaded.bars, loaded.adjustment
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import empyrical
 import numpy as np
+import pandas as pd
 import pytest
 import talib
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from backtesting.errors import (
     BadBarsError,
     DatabaseUnavailableError,
     DefectError,
+    InvalidDatesError,
     InvalidInputError,
     NoBarsError,
     SimulationError,
@@ -484,6 +486,70 @@ def test_a_fall_of_60_percent_while_long_is_a_loss_of_60_percent_in_one_open_tra
     assert metrics["max_drawdown"] == pytest.approx(-0.6, rel=1e-12)
     assert (metrics["total_trades"], metrics["open_trades"]) == (0, 1)
     assert metrics["win_rate_incl_open"] == 0
+
+
+# Sessions of other calendars (A1), and their days (T4)
+
+EURO = Asset("EURUSD", "Euro", AssetClass.FX, "USD")
+SYDNEY = Asset("BHP.AX", "BHP", AssetClass.EQUITY, "AUD", "XASX")
+
+
+def market_hours(asset: Asset) -> tuple[Bars, pd.DatetimeIndex]:
+    """Return hourly bars while clocks change, and the local time of each whose date is its session.
+
+    Currencies trade from 17:00 in New York, so seven hours later it is the next session's date. Sydney's morning is the
+    evening of the day before in UTC.
+    """
+    zone, ahead = ("America/New_York", 7) if asset is EURO else ("Australia/Sydney", 0)
+    hours = pd.date_range("2024-02-04 17:00", "2024-04-19 17:00", freq="h", tz=zone, inclusive="left")
+    local = hours.tz_localize(None) + pd.Timedelta(hours=ahead)
+    traded = (local.day_of_week < 5) & ((asset is EURO) | ((local.hour >= 10) & (local.hour < 16)))
+    close = 1.1 * np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.002, int(traded.sum()))))
+    return Bars(hours[traded].tz_convert("UTC").as_unit("ns").asi8, *bars_of(close).ohlcv), local[traded]
+
+
+@pytest.mark.parametrize("asset", [EURO, SYDNEY], ids=["currencies", "Sydney"])
+def test_a1_sessions_are_days_of_the_exchange_and_ratios_those_of_empyrical(asset: Asset) -> None:
+    bars, local = market_hours(asset)
+    desk = Desk(bars, asset, Timeframe.H1)
+
+    result = desk.result(timeframe="1h", costs=FREE, start_date=local[0].date(), end_date=local[-1].date())
+
+    ends = pd.Series(result.equity.value).groupby(local.date).last()
+    returns = (ends / ends.shift(1, fill_value=100_000.0) - 1).to_numpy()
+    periods = 260 if asset is EURO else 252
+    metrics = result.summary.metrics
+    assert metrics["sharpe_ratio"] == pytest.approx(empyrical.sharpe_ratio(returns, annualization=periods), rel=1e-9)
+    assert metrics["worst_session"] == pytest.approx(returns.min(), rel=1e-9)
+    by_utc_day = pd.Series(result.equity.value).groupby(bars.time // 86_400_000_000_000).last()
+    assert len(by_utc_day) > len(ends)
+
+
+@pytest.mark.parametrize("asset", [EURO, SYDNEY], ids=["currencies", "Sydney"])
+def test_t4_the_first_and_the_last_day_are_whole_days_of_the_exchange(asset: Asset) -> None:
+    bars, local = market_hours(asset)
+    first, last = date(2024, 3, 5), date(2024, 3, 12)
+
+    loaded = Desk(bars, asset, Timeframe.H1).load(timeframe="1h", start_date=first, end_date=last)
+
+    inside = (local >= pd.Timestamp(first)) & (local < pd.Timestamp(last) + pd.Timedelta(days=1))
+    assert loaded.bars.time.tolist() == bars.time[inside].tolist()
+
+
+def test_t4_the_day_before_the_first_session_is_refused_with_the_days_of_the_exchange() -> None:
+    bars, _ = market_hours(EURO)
+    desk = Desk(bars, EURO, Timeframe.H1)
+
+    with pytest.raises(InvalidDatesError, match=r"1h bars of EURUSD, 2024-02-05 to 2024-04-19: choose dates within"):
+        desk.run(timeframe="1h", start_date=date(2024, 2, 4), end_date=date(2024, 4, 19))
+
+
+def test_the_whole_period_of_currencies_begins_with_the_session_of_monday() -> None:
+    bars, _ = market_hours(EURO)
+
+    whole = Desk(bars, EURO, Timeframe.H1).engine.whole_request("buy_and_hold", "EURUSD", timeframe="1h")
+
+    assert (whole.start_date, whole.end_date) == (date(2024, 2, 5), date(2024, 4, 19))
 
 
 # The counters of rule P4

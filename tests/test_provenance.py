@@ -104,6 +104,7 @@ def test_p1_a_result_carries_all_that_made_it() -> None:
         "base_bar": "2020-01-10T00:00:00+00:00",
         "first_bar": "2020-01-11T00:00:00+00:00",
         "last_bar": "2020-04-10T00:00:00+00:00",
+        "resampled_from": None,
         "first_tradable_bar": "2020-01-11T00:00:00+00:00",
         "periods_per_year": 252.0,
         "fill": "next_close",

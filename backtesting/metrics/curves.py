@@ -3,18 +3,15 @@
 import numpy as np
 
 from backtesting.metrics.undefined import ROUNDING
-from backtesting.types import NS_PER_DAY, Booleans, Floats, Integers
+from backtesting.types import Booleans, Floats, Integers
 
 
-def session_ends(time: Integers) -> Integers:
-    """Return the numbers of the sessions' last bars; a session is a day UTC."""
-    day = time // NS_PER_DAY
-    return np.append(np.flatnonzero(day[1:] != day[:-1]), len(day) - 1)
+def session_levels(session: Integers, equity: Floats, base: float | None) -> Floats:
+    """Return the base, then equity at the end of each session; without a base the first bar is the base (A4).
 
-
-def session_levels(time: Integers, equity: Floats, base: float | None) -> Floats:
-    """Return the base, then equity at the end of each session; without a base the first bar is the base (A4)."""
-    ends = session_ends(time)
+    `session` labels each bar by its session.
+    """
+    ends = np.append(np.flatnonzero(session[1:] != session[:-1]), len(session) - 1)
     if base is None:
         return np.concatenate([equity[:1], equity[ends[ends > 0]]])
     return np.concatenate([[base], equity[ends]])

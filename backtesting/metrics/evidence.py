@@ -18,11 +18,13 @@ DAYS_A_YEAR = 365.25
 class Evidence:
     """A simulated period and the series all metrics are made of, each computed once.
 
-    `base_time` is when the capital stood still for the last time, in ns UTC: the last bar before the period, if an
-    order can fill in the first session; None if none can, so that the first bar is the base (contract A4).
+    `session` labels each bar's session by midnight UTC of its day (A1). `base_time` is when the capital stood still for
+    the last time, in ns UTC: the last bar before the period, if an order can fill in the first session; None if none
+    can, so that the first bar is the base (contract A4).
     """
 
     bars: Bars
+    session: Integers
     simulation: Simulation
     initial_capital: float
     periods_per_year: float
@@ -130,7 +132,7 @@ class Evidence:
 
     def _session_returns(self, equity: Floats) -> Floats:
         base = None if self.base_time is None else self.initial_capital
-        return returns_between(session_levels(self.bars.time, equity, base))
+        return returns_between(session_levels(self.session, equity, base))
 
     def _drawdown(self, equity: Floats) -> Floats:
         return drawdown_of(np.concatenate([[self.initial_capital], equity]))

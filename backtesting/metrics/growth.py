@@ -27,9 +27,9 @@ class Growth:
 
     @property
     def session_returns(self) -> Floats:
-        """Returns from session to session (A1)."""
+        """Returns from day to day UTC, which are sessions but for markets that trade over midnight UTC."""
         base = None if self.base_time is None else self.capital
-        return returns_between(session_levels(self.curve.time, self.curve.value, base))
+        return returns_between(session_levels(self.curve.time // NS_PER_DAY, self.curve.value, base))
 
 
 @dataclass(frozen=True, slots=True)

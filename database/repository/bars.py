@@ -71,19 +71,17 @@ class SqlBarSource:
 
     def coverage(self, symbol: str) -> Sequence[Coverage]:
         """Return the stored series of a known symbol, one per timeframe, by two index look-ups each."""
-        lengths = sa.func.unnest(sa.literal(list(MINUTES.values()), sa.ARRAY(sa.SmallInteger)))
-        known = lengths.table_valued("tf", name="known").render_derived()
         stamps = sa.select(market_data.c.ts).where(
-            market_data.c.asset_id == assets.c.id, market_data.c.tf == known.c.tf
+            market_data.c.asset_id == series.c.asset_id, market_data.c.tf == series.c.tf
         )
         first, last = (
-            stamps.order_by(order(market_data.c.ts)).limit(1).correlate(assets, known).scalar_subquery()
+            stamps.order_by(order(market_data.c.ts)).limit(1).correlate(series).scalar_subquery()
             for order in (sa.asc, sa.desc)
         )
-        query = sa.select(known.c.tf, first, last).select_from(assets).join(known, sa.true())
+        query = sa.select(series.c.tf, first, last, series.c.version).select_from(series.join(assets))
         query = query.where(assets.c.symbol == symbol)
         rows = self._transactions.run(lambda connection: connection.execute(query).all())
-        return [Coverage(TIMEFRAMES[minutes], start, end) for minutes, start, end in rows if start is not None]
+        return [Coverage(TIMEFRAMES[tf], first, last, str(version)) for tf, first, last, version in rows if first]
 
     def load(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, history: int) -> Bars:
         """Return the bars that start in [start, end), and up to `history` bars right before them."""
