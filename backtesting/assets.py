@@ -1,10 +1,10 @@
 """Assets: what a symbol's spelling says about the instrument, with the reason, and its other spellings."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from backtesting.errors import shown
+from backtesting.errors import UnknownNameError, shown
 from backtesting.types import Asset, AssetClass
 
 
@@ -159,6 +159,28 @@ def aliases(symbol: str) -> Spellings:
     elif match := SHARE_CLASS.fullmatch(name):
         same = [f"{match[1]}.{match[2]}", f"{match[1]}-{match[2]}"]
     return Spellings(tuple(each for each in same if each != name), tuple(near))
+
+
+def resolve(symbol: str, stored: Collection[str]) -> str:
+    """Return the stored symbol that is meant: its own spelling, or the only other spelling of the same instrument.
+
+    UnknownNameError asks which of several is meant, offers near ones, or lists what is stored.
+    """
+    name = canonical(symbol)
+    if name in stored:
+        return name
+    spellings = aliases(name)
+    same = [each for each in dict.fromkeys(spellings.same) if each in stored]
+    near = [each for each in dict.fromkeys(spellings.near) if each in stored]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        text = f"asset_symbol: {shown(symbol)} is stored as {' and as '.join(same)}: name one"
+        raise UnknownNameError(text, field="asset_symbol")
+    if near:
+        text = f"asset_symbol: {shown(symbol)} is not stored - did you mean {' or '.join(map(repr, near))}?"
+        raise UnknownNameError(text, field="asset_symbol")
+    raise UnknownNameError.among("symbol", symbol, stored, field="asset_symbol")
 
 
 def _traded_at(venue: str, guess: Likeness) -> Likeness:

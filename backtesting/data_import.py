@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backtesting.assets import AssetGuess, describe
+from backtesting.assets import AssetGuess, canonical, describe
 from backtesting.data_quality import Inspection
 from backtesting.data_sources import SAMPLES
 from backtesting.errors import BacktestError, UnknownNameError
@@ -76,7 +76,8 @@ class DataImporter:
             report = inspection.report()
             if report.errors:
                 raise refusal(file.name, report)
-            return ImportRecord(file.name, file.content_hash(), self._now(), told(file.reading(), report))
+            account = told(file.reading(), report)
+            return ImportRecord(file.name, file.content_hash(), self._now(), account, report.first, report.last)
 
         assert inspection.timeframe is not None  # noqa: S101 - the caller has looked
         return self._store.store(inspection.asset, inspection.timeframe, bars, record)
@@ -84,7 +85,11 @@ class DataImporter:
     def _asset(self, symbol: str) -> AssetGuess:
         """Return the stored asset of the symbol, or what the symbol's form says."""
         try:
-            return AssetGuess(self._bars.asset(symbol), ("it is stored already",))
+            found = self._bars.asset(symbol)
+            spelled = (
+                "" if found.symbol == canonical(symbol) else f" as {found.symbol}, which is another spelling of it"
+            )
+            return AssetGuess(found, (f"it is stored already{spelled}",))
         except UnknownNameError:
             return describe(symbol)
 

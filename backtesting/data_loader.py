@@ -7,7 +7,7 @@ import numpy as np
 
 from backtesting.errors import BadBarsError, InvalidDatesError, NoBarsError, UnknownNameError
 from backtesting.resampling import AnyTimeframe
-from backtesting.sessions import STEP, days_of, session_of
+from backtesting.sessions import STEP, Gaps, days_of, missing, session_of
 from backtesting.types import (
     NS_PER_DAY,
     Adjustment,
@@ -39,13 +39,15 @@ class Period:
 class LoadedBars:
     """Bars of a run: `history` of them come before its first day; `adjustment` says which prices they are.
 
-    `session` labels each bar by midnight UTC of its session's day (A1).
+    `session` labels each bar by midnight UTC of its session's day (A1). `gaps` are the bars the calendar expects in the
+    period and that are not there (T6), None where it is not known.
     """
 
     bars: Bars
     history: int
     adjustment: Adjustment
     session: Integers
+    gaps: Gaps | None
 
 
 def load_bars(source: AnyTimeframe, request: BacktestRequest, period: Period, history: int) -> LoadedBars:
@@ -64,7 +66,13 @@ def load_bars(source: AnyTimeframe, request: BacktestRequest, period: Period, hi
     check_bars(bars)
     adjustment = _adjustment(bars, request)
     priced = bars if adjustment == "raw" else source.adjusted(bars, period.asset, period.series)
-    return LoadedBars(priced, before, adjustment, session_of(period.asset, request.timeframe, bars.time))
+    return LoadedBars(
+        bars=priced,
+        history=before,
+        adjustment=adjustment,
+        session=session_of(period.asset, request.timeframe, bars.time),
+        gaps=missing(period.asset, request.timeframe, bars.time[before:]),
+    )
 
 
 def require_period(source: AnyTimeframe, asset: Asset, request: BacktestRequest) -> Period:

@@ -114,6 +114,7 @@ class _Report:
             request=self.plan.request,
             asset=self.plan.asset,
             series=self.plan.period.series,
+            gaps=self.loaded.gaps,
             costs=self.plan.costs,
             costs_assumed=self.plan.costs_assumed,
             calendar_assumed=calendar_assumed,
@@ -173,7 +174,7 @@ class _Report:
             return int(self.loaded.bars.time[self.loaded.history - 1])
         return int(self.loaded.bars.time[0]) if self._delay == 0 else None
 
-    def _counters(self) -> Mapping[str, int]:
+    def _counters(self) -> Mapping[str, int | None]:
         """Count what happened to signals and orders (P4); without stops no bar is ambiguous."""
         decided = slice(self.terms.first_decision, None)
         entries, exits = self.signals.entries[decided], self.signals.exits[decided]
@@ -188,6 +189,7 @@ class _Report:
             "ambiguous_bars": 0,
             "pending_signal": int(bool(last) and self._delay > 0),
             "zero_volume_fills": int(np.count_nonzero(self._period.volume[self.simulation.trades.fill_bars] == 0)),
+            "missing_bars": self.loaded.gaps.count if self.loaded.gaps else None,
         }
 
     def _holding_before_decision(self) -> Booleans:

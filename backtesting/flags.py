@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from backtesting.sessions import Gaps
 from backtesting.types import (
     Asset,
     BacktestRequest,
@@ -26,6 +27,9 @@ FEW_TRADES, FEW_SESSIONS = 30, 60
 TOO_GOOD: Mapping[str, float] = {"sharpe_ratio": 4.0, "profit_factor": 5.0, "cagr": 3.0}
 LARGE_OPEN_SHARE = 0.25
 NAMED_DAYS = 3
+NAMED_WARNINGS = 3
+SPLIT = "unadjusted_split_suspected"
+TOLD_BY_OTHERS = (SPLIT, "gaps")  # gaps are counted in the period itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +39,7 @@ class Findings:
     request: BacktestRequest
     asset: Asset
     series: Coverage
+    gaps: Gaps | None
     costs: Costs
     costs_assumed: bool
     calendar_assumed: bool
@@ -44,14 +49,14 @@ class Findings:
     trades: Trades
     held: Booleans
     bankrupt: datetime | None
-    counters: Mapping[str, int]
+    counters: Mapping[str, int | None]
     metrics: Mapping[str, MetricValue]
     sessions: int
 
 
 def flags_of(found: Findings) -> tuple[Flag, ...]:
     """Return every flag that applies, the gravest kinds first."""
-    return tuple(flag for rule in (_prices, _assumptions, _evidence) for flag in rule(found))
+    return tuple(flag for rule in (_prices, _data, _assumptions, _evidence) for flag in rule(found))
 
 
 def suspected_splits(bars: Bars) -> Integers:
@@ -66,15 +71,30 @@ def _prices(found: Findings) -> Iterator[Flag]:
     if found.request.adjustment == "raw" and len(splits := suspected_splits(found.bars)):
         days = ", ".join(f"{instant(found.bars.time[bar]):%Y-%m-%d}" for bar in splits[:NAMED_DAYS])
         yield Flag(
-            "unadjusted_split_suspected",
+            SPLIT,
             f"raw prices jump by a split ratio on {days}: profit and loss around it is not real",
         )
+    elif split := next((each for each in found.series.warnings if each.code == SPLIT), None):
+        yield Flag(SPLIT, f"{split.message}; profit and loss around it is not real")
     if found.request.fill == "same_close":
         yield Flag("optimistic_fill", "orders fill at the very close that decided them, which nobody can trade")
     if dropped := found.counters["unfilled_orders"]:
         yield Flag("unfilled_orders", f"{dropped} orders were too small to be sent")
     if idle := found.counters["zero_volume_fills"]:
         yield Flag("zero_volume_fills", f"{idle} fills fall on bars without volume")
+
+
+def _data(found: Findings) -> Iterator[Flag]:
+    if found.gaps and found.gaps.count:
+        first, last = found.gaps.spans[0]
+        yield Flag(
+            "missing_bars",
+            f"{found.gaps.count:,} bars that the calendar expects are missing, the first ones from "
+            f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC: nothing is decided or filled there",
+        )
+    if told := [each.message for each in found.series.warnings if each.code not in TOLD_BY_OTHERS]:
+        more = f"; and {len(told) - NAMED_WARNINGS} more" if len(told) > NAMED_WARNINGS else ""
+        yield Flag("data_quality", f"found when the bars were imported: {'; '.join(told[:NAMED_WARNINGS])}{more}")
 
 
 def _assumptions(found: Findings) -> Iterator[Flag]:
@@ -86,6 +106,10 @@ def _assumptions(found: Findings) -> Iterator[Flag]:
         yield Flag("swaps_not_modelled", "overnight swap rates are not charged")
     if found.calendar_assumed:
         yield Flag("calendar_assumed", f"the calendar of {found.asset.symbol} is inferred from the days of its bars")
+    elif found.gaps is None or found.gaps.unchecked:
+        yield Flag(
+            "calendar_assumed", f"the sessions of {found.asset.symbol} are not known: missing bars are not counted"
+        )
     if source := found.series.resampled_from:
         yield Flag(
             "resampled",

@@ -22,7 +22,7 @@ class BarSource(Protocol):
     """Reads stored bars; safe to share between threads."""
 
     def asset(self, symbol: str) -> Asset:
-        """Return the asset, whatever the case of the symbol; UnknownNameError when it is not stored."""
+        """Return the asset of a symbol or of another spelling of it, e.g. BTC-USD; UnknownNameError when not stored."""
         ...
 
     def coverage(self, symbol: str) -> Sequence[Coverage]:

@@ -42,6 +42,7 @@ CONSISTENT_BAR = (
     " and high >= greatest(open, close) * 0.999999999 and high < 'Infinity'"
     " and volume >= 0 and volume < 'Infinity' and adj_close > 0 and adj_close < 'Infinity'"
 )
+WARNS = """report @? '$.findings[*] ? (@.severity == "warning")'"""
 CURRENT_USER = text("current_setting('app.user_id')")
 
 
@@ -103,7 +104,10 @@ imports = Table(
     Column("inserted", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("report", JSONB, nullable=False),
+    Column("first", DateTime(timezone=True)),
+    Column("last", DateTime(timezone=True)),
     Index(None, "asset_id", "tf"),
+    Index("ix_imports_warning", "asset_id", "tf", postgresql_where=text(WARNS)),
     schema="market",
 )
 

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "main": PACKAGES,
     "backtesting": ("backtesting",),
     "config": ("config", "backtesting", "database", "mcp_server.services", "utils"),
-    "database": ("database", "backtesting.types", "backtesting.errors"),
+    "database": ("database", "backtesting.types", "backtesting.errors", "backtesting.assets"),
     "mcp_server": ("mcp_server", "backtesting", "utils"),
     "utils": ("utils",),
 }

@@ -133,6 +133,17 @@ def test_a_stored_asset_keeps_what_is_known_of_it(importer: DataImporter, bars: 
     assert again.asset.asset == known == bars.asset("ACME")
 
 
+def test_a_file_under_another_spelling_goes_to_the_stored_asset_and_says_so(
+    importer: DataImporter, bars: InMemoryBars, tmp_path: Path
+) -> None:
+    importer.run(written(tmp_path, *DAYS, name="BTC-USD.csv"))
+
+    done = importer.run(written(tmp_path, *DAYS, name="BTCUSD.csv"))
+
+    assert bars.symbols() == ["BTC-USD"] and done.stored == Stored(inserted=0, updated=0)
+    assert done.asset.reasons == ("it is stored already as BTC-USD, which is another spelling of it",)
+
+
 def test_the_samples_are_imported_once(importer: DataImporter, bars: InMemoryBars) -> None:
     load_samples(importer, stored=())
     load_samples(importer, stored=bars.symbols())

@@ -491,6 +491,7 @@ def test_a_fall_of_60_percent_while_long_is_a_loss_of_60_percent_in_one_open_tra
 # Sessions of other calendars (A1), and their days (T4)
 
 EURO = Asset("EURUSD", "Euro", AssetClass.FX, "USD")
+COIN = Asset("BTCUSDT", "Bitcoin", AssetClass.CRYPTO, "USDT")
 SYDNEY = Asset("BHP.AX", "BHP", AssetClass.EQUITY, "AUD", "XASX")
 
 
@@ -556,7 +557,9 @@ def test_the_whole_period_of_currencies_begins_with_the_session_of_monday() -> N
 
 
 def test_p4_a_quiet_run_reports_every_counter_as_zero() -> None:
-    assert set(scripted(STAIRS, enter=(0,), leave=(3,)).summary.counters.items()) == {
+    quiet = Desk(STAIRS, COIN).result("scripted", parameters=script(enter=(0,), leave=(3,)), costs=FREE)
+
+    assert set(quiet.summary.counters.items()) == {
         ("conflicting_signals", 0),
         ("ignored_signals", 0),
         ("clipped_orders", 0),
@@ -564,6 +567,7 @@ def test_p4_a_quiet_run_reports_every_counter_as_zero() -> None:
         ("ambiguous_bars", 0),
         ("pending_signal", 0),
         ("zero_volume_fills", 0),
+        ("missing_bars", 0),
     }
 
 

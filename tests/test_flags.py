@@ -1,13 +1,15 @@
 """What speaks against believing a result: each flag raised by bars or requests that deserve it, and by no others."""
 
+from dataclasses import asdict, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backtesting.flags import suspected_splits
-from backtesting.types import Asset, AssetClass, Bars, Costs, instant
-from tests.fixtures.in_memory import Desk, between, day
+from backtesting.types import Asset, AssetClass, Bars, Costs, Finding, Severity, Timeframe, instant
+from tests.fixtures.in_memory import Desk, between, day, no_record
 from tests.fixtures.series import bars_of, sample_bars
 
 FREE = Costs(commission=0.0, slippage=0.0)
@@ -106,8 +108,80 @@ def test_c3_the_costs_of_currencies_say_that_swaps_are_missing(asked: dict[str, 
 
 
 def test_a2_the_calendar_of_an_unknown_class_is_flagged_as_assumed() -> None:
-    assert "calendar_assumed" in flagged(FLAT, AssetClass.UNKNOWN, costs=CHEAP)
-    assert "calendar_assumed" not in flagged(FLAT)
+    assert "inferred from the days" in flagged(FLAT, AssetClass.UNKNOWN, costs=CHEAP)["calendar_assumed"]
+    assert "calendar_assumed" not in flagged(FLAT, AssetClass.CRYPTO)
+
+
+def test_t6_where_sessions_are_not_known_missing_bars_are_not_counted_and_the_result_says_so() -> None:
+    summary = Desk(FLAT, Asset("TEST", "Test", AssetClass.EQUITY, "USD")).run().summary
+
+    assert summary is not None
+    assert summary.counters["missing_bars"] is None
+    assert {flag.code: flag.message for flag in summary.flags}["calendar_assumed"] == (
+        "the sessions of TEST are not known: missing bars are not counted"
+    )
+
+
+# What is wrong with the bars
+
+
+def test_t6_missing_bars_of_the_period_are_counted_and_those_before_it_are_not() -> None:
+    # The two days gone in July are neighbours, the 4th being a holiday; the two in March are before the period.
+    bars = sample_bars("ibm")
+    gone = [
+        np.datetime64(each, "ns").astype(np.int64) for each in ("2000-03-06", "2000-03-07", "2000-07-03", "2000-07-05")
+    ]
+    left = np.flatnonzero(~np.isin(bars.time, gone))
+    desk = Desk(
+        Bars(bars.time[left], *(column[left] for column in bars.ohlcv)),
+        Asset("IBM", "IBM", AssetClass.EQUITY, "USD", "XNYS"),
+    )
+
+    summary = desk.run(start_date=date(2000, 4, 3)).summary
+    whole = Desk(bars, Asset("IBM", "IBM", AssetClass.EQUITY, "USD", "XNYS")).run().summary
+
+    assert summary is not None and whole is not None
+    assert summary.counters["missing_bars"] == 2
+    (told,) = [flag.message for flag in summary.flags if flag.code == "missing_bars"]
+    assert told.startswith("2 bars that the calendar expects are missing")
+    assert "from 2000-07-03 00:00 to 2000-07-05" in told
+    assert whole.counters["missing_bars"] == 0
+    assert "missing_bars" not in [flag.code for flag in whole.flags]
+
+
+def found(*findings: Finding) -> dict[str, str]:
+    """Return the flags of a run on bars whose import found these."""
+    desk = Desk(FLAT, Asset("TEST", "Test", AssetClass.CRYPTO, "USD"))
+    report = {"findings": [asdict(each) for each in findings]}
+    desk.bars.store(desk.bars.asset("TEST"), Timeframe.D1, [FLAT[:1]], lambda: replace(no_record(), report=report))
+    summary = desk.run().summary
+    assert summary is not None
+    return {flag.code: flag.message for flag in summary.flags}
+
+
+def warning(code: str, message: str, severity: Severity = Severity.WARNING) -> Finding:
+    return Finding(code, severity, message, 1, (3,))
+
+
+def test_t7_a_split_suspected_by_the_import_is_said_in_every_result() -> None:
+    told = found(warning("unadjusted_split_suspected", "prices jump by a split ratio on 2020-02-03"))
+
+    assert told["unadjusted_split_suspected"].startswith("prices jump by a split ratio on 2020-02-03; profit")
+    assert "data_quality" not in told
+
+
+def test_other_warnings_of_the_import_are_said_in_one_sentence_and_remarks_and_gaps_are_not() -> None:
+    told = found(
+        warning("gaps", "12 bars missing"),
+        warning("repeated_rows", "2 rows repeat another", Severity.REMARK),
+        *(warning("outliers", f"{count} bars far from both neighbours") for count in range(1, 6)),
+    )
+
+    assert told["data_quality"] == (
+        "found when the bars were imported: 1 bars far from both neighbours; 2 bars far from both neighbours; "
+        "3 bars far from both neighbours; and 2 more"
+    )
+    assert "data_quality" not in found(warning("gaps", "12 bars missing"))
 
 
 # Warm-up

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
 from backtesting.errors import BadBarsError, RunNotFoundError, UnknownNameError
 from backtesting.ports import BarSource, BarStore, RunRepository
+from backtesting.price_files import PriceFile
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
@@ -31,6 +32,7 @@ from backtesting.types import (
     EquityCurve,
     Run,
     RunStatus,
+    Severity,
     Stored,
     Timeframe,
 )
@@ -158,10 +160,95 @@ def test_an_unknown_symbol_is_told_with_the_known_ones(bars: tuple[BarSource, Ba
         bars[0].asset(symbol)
 
 
+def keep(store: BarStore, *symbols: str) -> None:
+    for symbol in symbols:
+        store.store(Asset(symbol, symbol, AssetClass.CRYPTO, "USD"), DAY, [sample_bars("ibm")[:9]], no_record)
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("BTC/USD", "BTC-USD"),
+        ("BTCUSD", "btc/usd"),
+        ("BTC-USD", "XBTUSD"),
+        ("BTCUSDT", "BTC/USDT"),
+        ("EURUSD", "EUR/USD"),
+        ("EURUSD=X", "eurusd"),
+        ("BRK.B", "BRK-B"),
+        ("XBT", "BTC"),
+    ],
+)
+def test_another_spelling_finds_the_same_asset(bars: tuple[BarSource, BarStore], stored: str, asked: str) -> None:
+    keep(bars[1], stored)
+
+    assert bars[0].asset(asked).symbol == stored
+
+
+def test_the_very_spelling_goes_before_others(bars: tuple[BarSource, BarStore]) -> None:
+    keep(bars[1], "BTC/USD", "BTC-USD")
+
+    assert bars[0].asset(" btc-usd ").symbol == "BTC-USD"
+
+
+def test_a_spelling_that_may_mean_two_stored_ones_is_asked_about_with_both(bars: tuple[BarSource, BarStore]) -> None:
+    keep(bars[1], "BTC/USD", "BTC-USD")
+
+    with pytest.raises(UnknownNameError, match=r"'BTCUSD' is stored as BTC-USD and as BTC/USD: name one$"):
+        bars[0].asset("BTCUSD")
+
+
+@pytest.mark.parametrize("asked", ["BTC", "BTC-USD", "btcusdc"])
+def test_a_near_asset_is_offered_and_not_taken(bars: tuple[BarSource, BarStore], asked: str) -> None:
+    keep(bars[1], "BTCUSDT", "ETHUSDT")
+
+    with pytest.raises(UnknownNameError, match=rf"'{asked}' is not stored - did you mean 'BTCUSDT'\?$"):
+        bars[0].asset(asked)
+
+
 def test_coverage_names_the_first_and_the_last_bar_of_each_series(bars: tuple[BarSource, BarStore]) -> None:
     (span,) = bars[0].coverage("IBM")
 
     assert (span.timeframe, span.first, span.last) == (DAY, midnight(2000, 3, 1), midnight(2013, 3, 1))
+
+
+def price_file(
+    folder: Path, closes: list[float], name: str = "ACMEUSDT.csv", first: date = date(2024, 1, 1)
+) -> PriceFile:
+    rows = [f"{first + timedelta(days=at)},{close},{close},{close},{close},5" for at, close in enumerate(closes)]
+    path = folder / name
+    path.write_text("\n".join(["Date,Open,High,Low,Close,Volume", *rows]) + "\n", encoding="utf-8")
+    return PriceFile(path)
+
+
+def test_warnings_of_an_import_stay_with_the_series_until_one_over_the_same_span_answers_them(
+    bars: tuple[BarSource, BarStore], tmp_path: Path
+) -> None:
+    importer = DataImporter(*bars)
+    halved = [100.0 + at % 3 for at in range(30)] + [50.0 + at % 2 for at in range(30)]
+
+    importer.run(price_file(tmp_path, halved))
+    suspected = bars[0].coverage("ACMEUSDT")[0].warnings
+    importer.run(price_file(tmp_path, [50.0, 51.0], first=date(2024, 3, 1)))
+    still = bars[0].coverage("ACMEUSDT")[0].warnings
+    importer.run(price_file(tmp_path, [*(each / 2 for each in halved[:30]), *halved[30:]]))
+    corrected = bars[0].coverage("ACMEUSDT")[0].warnings
+
+    (finding,) = suspected
+    assert (finding.code, finding.severity, finding.lines) == ("unadjusted_split_suspected", Severity.WARNING, (32,))
+    assert "2024-01-31" in finding.message
+    assert still == suspected
+    assert corrected == ()
+
+
+def test_every_write_changes_the_version_that_coverage_tells(bars: tuple[BarSource, BarStore]) -> None:
+    source, store = bars
+    (before,) = source.coverage("IBM")
+    raw = sample_bars("ibm")
+
+    store.store(source.asset("IBM"), DAY, [Bars(raw.time[:1], *(column[:1] * 2 for column in raw.ohlcv))], no_record)
+
+    (after,) = source.coverage("IBM")
+    assert after.version != before.version
 
 
 def test_storing_the_same_bars_again_changes_nothing(bars: tuple[BarSource, BarStore]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from backtesting.metrics.bootstrap import resampled_sharpe, resampling
 from backtesting.metrics.curves import drawdown_of, returns_between, session_levels
 from backtesting.metrics.undefined import Undefined, Value, standard_deviation
-from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Simulation
+from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Integers, Simulation
 
 DAYS_A_YEAR = 365.25
 

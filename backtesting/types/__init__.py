@@ -1,6 +1,7 @@
 """The words of the domain: what comes in is validated once, what we produce is frozen."""
 
 from backtesting.types.imports import (
+    Coverage,
     Finding,
     ImportRecord,
     ImportRequest,
@@ -18,7 +19,6 @@ from backtesting.types.market import (
     AssetClass,
     Bars,
     Booleans,
-    Coverage,
     Floats,
     Integers,
     Timeframe,

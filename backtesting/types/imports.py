@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -67,12 +67,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ImportRecord:
-    """What the history says of an import: `content_hash` is the SHA-256 of the source, `report` is JSON."""
+    """What the history says of an import: `content_hash` is the SHA-256 of the source, `report` is JSON.
+
+    `first` and `last` are the starts of the first and the last bar it brought.
+    """
 
     source: str
     content_hash: str
     imported_at: datetime
     report: Mapping[str, Any]
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,28 @@ class Finding:
     message: str
     count: int
     lines: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """Read a finding back from a report."""
+        return cls(told["code"], Severity(told["severity"]), told["message"], told["count"], tuple(told["lines"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The span of one series: the starts of its first and its last bar.
+
+    Every write gives the series another `version`. `warnings` are the latest of its imports, without those of imports
+    whose span a later one covers. `resampled_from` is the stored timeframe a series that is not stored can be made of;
+    all else is then that of the stored one.
+    """
+
+    timeframe: Timeframe
+    first: datetime
+    last: datetime
+    version: str
+    warnings: tuple[Finding, ...] = ()
+    resampled_from: Timeframe | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,21 +77,6 @@ class Asset:
     exchange: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """The span of one series: the starts of its first and its last bar.
-
-    Every write gives the series another `version`. `resampled_from` is the stored timeframe a series that is not
-    stored can be made of; the span and the version are then those of the stored one.
-    """
-
-    timeframe: Timeframe
-    first: datetime
-    last: datetime
-    version: str
-    resampled_from: Timeframe | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Bars:
     """Columns of one series, oldest first; the arrays handed in become read-only.

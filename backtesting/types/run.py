@@ -56,14 +56,14 @@ class Summary:
     """What is said of a run without its trades and its curve.
 
     `metrics` holds every metric of `METRICS`; where one is None, `undefined` has the reason. `counters` and
-    `provenance` are those of contract P4 and P1. `diagnostics` are None where nobody has reviewed the run.
-    `benchmark_years` are the returns of buy and hold by calendar year.
+    `provenance` are those of contract P4 and P1; a counter is None where nothing could be counted. `diagnostics` are
+    None where nobody has reviewed the run. `benchmark_years` are the returns of buy and hold by calendar year.
     """
 
     metrics: Mapping[str, MetricValue]
     undefined: Mapping[str, str]
     flags: tuple[Flag, ...]
-    counters: Mapping[str, int]
+    counters: Mapping[str, int | None]
     provenance: Mapping[str, Any]
     diagnostics: tuple[Diagnostic, ...] | None = None
     benchmark_years: Mapping[str, float] = field(default_factory=dict)

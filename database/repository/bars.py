@@ -1,9 +1,10 @@
 """Assets and their bars: read under the server's role, written under the loader's."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -11,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from backtesting.errors import UnknownNameError
-from backtesting.types import Asset, AssetClass, Bars, Coverage, ImportRecord, Stored, Timeframe, instant
+from backtesting.assets import canonical, resolve
+from backtesting.types import Asset, AssetClass, Bars, Coverage, Finding, ImportRecord, Stored, Timeframe, instant
 from database.bar_cache import BarCache
-from database.models import assets, imports, market_data, series
+from database.models import WARNS, assets, imports, market_data, series
 from database.repository.wire import array_cursor, copy_bars
 from database.transactions import Transactions
 
@@ -31,10 +32,24 @@ MINUTES = {
 TIMEFRAMES = {minutes: timeframe for timeframe, minutes in MINUTES.items()}
 VALUES = ("open", "high", "low", "close", "volume", "adj_close")
 COLUMNS = ("ts", *VALUES)
+WARNING_IMPORTS = 20
 READ_WINDOW = f"""
 select {", ".join(f"array_agg({column})" for column in (*COLUMNS[:-1], "coalesce(adj_close, 'NaN')"))}
 from (select * from market.market_data where asset_id = %(asset_id)s and tf = %(tf)s and ts > %(after)s
   order by ts limit %(size)s) w"""  # noqa: S608 - the columns are ours, the values are parameters
+COVERAGE = f"""
+select s.tf, span.first, span.last, s.version, told.warnings
+from market.assets a join market.series s on s.asset_id = a.id
+cross join lateral (select
+  (select ts from market.market_data where asset_id = s.asset_id and tf = s.tf order by ts limit 1) as first,
+  (select ts from market.market_data where asset_id = s.asset_id and tf = s.tf order by ts desc limit 1) as last) span
+cross join lateral (select jsonb_agg(finding order by warned.id) as warnings
+  from (select i.id, i.report from market.imports i where i.asset_id = s.asset_id and i.tf = s.tf and i.{WARNS}
+    and not exists (select from market.imports later where later.asset_id = i.asset_id and later.tf = i.tf
+      and later.id > i.id and later.first <= i.first and later.last >= i.last)
+    order by i.id desc limit {WARNING_IMPORTS}) warned, jsonb_array_elements(warned.report -> 'findings') finding
+  where finding ->> 'severity' = 'warning') told
+where a.symbol = :symbol and span.first is not null"""  # noqa: S608 - the words are ours, the symbol is a parameter
 WINDOW = 100_000  # bars a query: the server's memory stays small, and larger ones are no faster
 BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 SNAPSHOT = sa.text("set transaction isolation level repeatable read, read only")
@@ -57,12 +72,10 @@ class SqlBarSource:
         self._cache = cache
 
     def asset(self, symbol: str) -> Asset:
-        """Return the asset, whatever the case of the symbol; UnknownNameError when it is not stored."""
-        query = sa.select(assets).where(assets.c.symbol == symbol.upper())
-        row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
-            raise UnknownNameError.among("symbol", symbol, self.symbols(), field="asset_symbol")
-        return Asset(row.symbol, row.name, AssetClass(row.asset_class), row.currency, row.exchange)
+        """Return the asset of a symbol or of another spelling of it; UnknownNameError when it is not stored."""
+        found = self._find(canonical(symbol)) or self._find(resolve(symbol, self.symbols()))
+        assert found is not None  # noqa: S101 - assets are never deleted
+        return found
 
     def symbols(self) -> Sequence[str]:
         """Return every stored symbol, sorted."""
@@ -70,22 +83,19 @@ class SqlBarSource:
         return self._transactions.run(lambda connection: connection.scalars(query).all())
 
     def coverage(self, symbol: str) -> Sequence[Coverage]:
-        """Return the stored series of a known symbol, one per timeframe, by two index look-ups each."""
-        stamps = sa.select(market_data.c.ts).where(
-            market_data.c.asset_id == series.c.asset_id, market_data.c.tf == series.c.tf
-        )
-        first, last = (
-            stamps.order_by(order(market_data.c.ts)).limit(1).correlate(series).scalar_subquery()
-            for order in (sa.asc, sa.desc)
-        )
-        query = sa.select(series.c.tf, first, last, series.c.version).select_from(series.join(assets))
-        query = query.where(assets.c.symbol == symbol)
-        rows = self._transactions.run(lambda connection: connection.execute(query).all())
-        return [Coverage(TIMEFRAMES[tf], first, last, str(version)) for tf, first, last, version in rows if first]
+        """Return the stored series of a known symbol, one per timeframe."""
+        query = sa.text(COVERAGE)
+        rows = self._transactions.run(lambda connection: connection.execute(query, {"symbol": symbol}).all())
+        return [_coverage(*row) for row in rows]
 
     def load(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, history: int) -> Bars:
         """Return the bars that start in [start, end), and up to `history` bars right before them."""
         return self._whole(symbol, MINUTES[timeframe]).window(start, end, history)
+
+    def _find(self, symbol: str) -> Asset | None:
+        query = sa.select(assets).where(assets.c.symbol == symbol)
+        row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
+        return Asset(row.symbol, row.name, AssetClass(row.asset_class), row.currency, row.exchange) if row else None
 
     def _whole(self, symbol: str, minutes: int) -> Bars:
         """Return the whole series, mapped from the cache where this version of it is there."""
@@ -171,6 +181,13 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 - the only driver the URLs allow
     return driver
+
+
+def _coverage(
+    minutes: int, first: datetime, last: datetime, version: UUID, warnings: Sequence[Mapping[str, Any]] | None
+) -> Coverage:
+    told = tuple(Finding.of(each) for each in warnings or ())
+    return Coverage(TIMEFRAMES[minutes], first, last, str(version), told)
 
 
 @dataclass(frozen=True, slots=True)

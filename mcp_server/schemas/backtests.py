@@ -86,7 +86,7 @@ class RunReply(BaseModel):
     verdict: str
     diagnostics: list[Point]
     warnings: list[Caveat]
-    counters: dict[str, int]
+    counters: Annotated[dict[str, int | None], Field(description="Null where nothing could be counted")]
     provenance: dict[str, Any]
     error: str | None
 
