@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -24,7 +25,7 @@ REFUSED = re.compile(
     r"authentication|does not exist|permission denied|not permitted to log in|no password supplied|no pg_hba",
     re.IGNORECASE,
 )
-WHOLE = "a run is stored whole or not at all, and can be repeated"
+WHOLE = "a run or an import is stored whole or not at all, and can be repeated"
 
 T = TypeVar("T")
 
@@ -85,6 +86,8 @@ class Transactions:
                 if self._may_take_long:
                     connection.execute(UNLIMITED)
                 return work(connection)
+        except psycopg.Error as error:  # of binary arrays and COPY, which pass SQLAlchemy by
+            raise DBAPIError.instance(None, None, error, psycopg.Error) from error
         except PoolExhaustedError as error:
             raise DatabaseUnavailableError(
                 "too many calls at once: every connection to the database is taken; try again in a moment"
