@@ -67,7 +67,7 @@ def test_a_database_that_is_gone_in_the_middle_is_told_and_leaves_what_was_befor
 def test_a_read_that_loses_its_connection_is_done_again(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("database.repository.bars.WINDOW", 20)
+    monkeypatch.setattr("database.repository.snapshot.WINDOW", 20)
     (tmp_path / "file").write_text("no cache here", encoding="utf-8")
     stores = Stores(database, lambda role: LazyEngine(lambda: database.url(role), "local"), tmp_path / "file" / "cache")
 

@@ -360,18 +360,18 @@ def test_a_write_of_another_process_is_seen_by_the_next_load(database: Database)
 
 
 def test_a_series_longer_than_a_window_is_read_whole(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("database.repository.bars.WINDOW", 1000)  # 3,270 bars: three full windows and a rest
+    monkeypatch.setattr("database.repository.snapshot.WINDOW", 1000)  # 3,270 bars: three full windows and a rest
 
     with closing(database.stores()) as stores:
         assert whole(stores.bars).close.tolist() == sample_bars("ibm").close.tolist()
-        monkeypatch.setattr("database.repository.bars.WINDOW", 1090)  # three full windows and nothing
+        monkeypatch.setattr("database.repository.snapshot.WINDOW", 1090)  # three full windows and nothing
         assert whole(stores.bars, "AAPL").close.tolist() == sample_bars("aapl").close.tolist()
 
 
 def test_a_series_is_read_as_of_one_instant_whatever_is_written_meanwhile(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("database.repository.bars.WINDOW", 500)
+    monkeypatch.setattr("database.repository.snapshot.WINDOW", 500)
     doubled = "update market.market_data set open = open * 2, high = high * 2, low = low * 2, close = close * 2"
     original = sample_bars("ibm").close
 

@@ -1,22 +1,30 @@
 """Assets and their bars: read under the server's role, written under the loader's."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.assets import canonical, resolve
-from backtesting.types import Asset, AssetClass, Bars, Coverage, Finding, ImportRecord, Stored, Timeframe, instant
+from backtesting.types import (
+    Asset,
+    AssetClass,
+    Bars,
+    Coverage,
+    Finding,
+    ImportRecord,
+    Stored,
+    Timeframe,
+)
 from database.bar_cache import BarCache
-from database.models import WARNS, assets, imports, market_data, series
-from database.repository.wire import array_cursor, copy_bars
+from database.models import WARNS, assets, imports, market_data
+from database.repository.snapshot import snapshot, version_of
+from database.repository.wire import PRICES, copy_bars, driver
 from database.transactions import Transactions
 
 MINUTES = {
@@ -30,13 +38,9 @@ MINUTES = {
     Timeframe.W1: 10080,
 }
 TIMEFRAMES = {minutes: timeframe for timeframe, minutes in MINUTES.items()}
-VALUES = ("open", "high", "low", "close", "volume", "adj_close")
+VALUES = (*PRICES, "adj_close")
 COLUMNS = ("ts", *VALUES)
 WARNING_IMPORTS = 20
-READ_WINDOW = f"""
-select {", ".join(f"array_agg({column})" for column in (*COLUMNS[:-1], "coalesce(adj_close, 'NaN')"))}
-from (select * from market.market_data where asset_id = %(asset_id)s and tf = %(tf)s and ts > %(after)s
-  order by ts limit %(size)s) w"""  # noqa: S608 - the columns are ours, the values are parameters
 COVERAGE = f"""
 select s.tf, span.first, span.last, s.version, told.warnings
 from market.assets a join market.series s on s.asset_id = a.id
@@ -50,9 +54,6 @@ cross join lateral (select jsonb_agg(finding order by warned.id) as warnings
     order by i.id desc limit {WARNING_IMPORTS}) warned, jsonb_array_elements(warned.report -> 'findings') finding
   where finding ->> 'severity' = 'warning') told
 where a.symbol = :symbol and span.first is not null"""  # noqa: S608 - the words are ours, the symbol is a parameter
-WINDOW = 100_000  # bars a query: the server's memory stays small, and larger ones are no faster
-BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
-SNAPSHOT = sa.text("set transaction isolation level repeatable read, read only")
 COPY_INTO = f"copy {{table}} (asset_id, tf, {', '.join(COLUMNS)}) from stdin (format binary)"
 SAME_BAR = "b.asset_id = s.asset_id and b.tf = s.tf and b.ts = s.ts"
 UPDATE_CHANGED = f"""
@@ -99,11 +100,11 @@ class SqlBarSource:
 
     def _whole(self, symbol: str, minutes: int) -> Bars:
         """Return the whole series, mapped from the cache where this version of it is there."""
-        version = self._transactions.run(lambda connection: _version(connection, symbol, minutes))
+        version = self._transactions.run(lambda connection: version_of(connection, symbol, minutes))
         cached = self._cache.get(version.series, version.id) if version else None
         if cached is not None:
             return cached
-        version, bars = self._transactions.run(lambda connection: _snapshot(connection, symbol, minutes))
+        version, bars = self._transactions.run(lambda connection: snapshot(connection, symbol, minutes))
         if version is not None:
             self._cache.put(version.series, version.id, bars)
         return bars
@@ -169,18 +170,11 @@ class _Series:
 
     def _copy(self, table: str, parts: Iterable[Bars]) -> int:
         count = 0
-        with _driver(self._connection).cursor() as cursor:
+        with driver(self._connection).cursor() as cursor:
             for part in parts:
                 copy_bars(cursor, COPY_INTO.format(table=table), self._asset_id, self._minutes, part)
                 count += len(part)
         return count
-
-
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
-    """Return psycopg's own connection, for what SQLAlchemy has no words for: binary arrays and COPY."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - the only driver the URLs allow
-    return driver
 
 
 def _coverage(
@@ -188,51 +182,6 @@ def _coverage(
 ) -> Coverage:
     told = tuple(Finding.of(each) for each in warnings or ())
     return Coverage(TIMEFRAMES[minutes], first, last, str(version), told)
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """The content of one series at one time; every write gives the series another `id`."""
-
-    asset_id: int
-    minutes: int
-    id: str
-
-    @property
-    def series(self) -> str:
-        """The name of the series."""
-        return f"{self.asset_id}-{self.minutes}"
-
-
-def _version(connection: Connection, symbol: str, minutes: int) -> _Version | None:
-    """Return the version of a series by two index look-ups, None where there is no such series."""
-    query = sa.select(series.c.asset_id, series.c.version).join(assets)
-    row = connection.execute(query.where(assets.c.symbol == symbol, series.c.tf == minutes)).one_or_none()
-    return _Version(row.asset_id, minutes, str(row.version)) if row else None
-
-
-def _snapshot(connection: Connection, symbol: str, minutes: int) -> tuple[_Version | None, Bars]:
-    """Read the version of a series and its bars as of one instant, whatever is written meanwhile."""
-    connection.execute(SNAPSHOT)
-    version = _version(connection, symbol, minutes)
-    parts = list(_windows(connection, version)) if version else []
-    if not parts:
-        nothing = np.empty(0)
-        return version, Bars(np.empty(0, np.int64), nothing, nothing, nothing, nothing, nothing)
-    time, *prices, adj_close = (np.concatenate(column) for column in zip(*parts, strict=True))
-    adjusted = () if np.isnan(adj_close).all() else (adj_close,)
-    return version, Bars(time, *prices, *adjusted)
-
-
-def _windows(connection: Connection, version: _Version) -> Iterator[tuple[Any, ...]]:
-    """Return the bars in parts, oldest first: their starts, then each column of `VALUES`."""
-    wanted = {"asset_id": version.asset_id, "tf": version.minutes, "after": BEFORE_ALL, "size": WINDOW}
-    with array_cursor(_driver(connection)) as cursor:
-        while (part := cursor.execute(READ_WINDOW, wanted).fetchone()) and part[0] is not None:
-            yield part
-            if len(part[0]) < WINDOW:
-                return
-            wanted["after"] = instant(part[0][-1])
 
 
 def _upsert_asset(connection: Connection, asset: Asset) -> int:

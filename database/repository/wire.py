@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import Format
+from sqlalchemy import Connection
 
 from backtesting.types import Bars
 
@@ -38,6 +39,13 @@ class _Floats(Loader):
 
     def load(self, data: Buffer) -> NDArray[np.float64]:
         return _items(data, ">f8").astype(np.float64)
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """Return psycopg's own connection, for what SQLAlchemy has no words for: binary arrays and COPY."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - the only driver the URLs allow
+    return driver
 
 
 def array_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
