@@ -37,6 +37,8 @@ DIAGNOSTICS: tuple[Rule, ...] = (
     concentrated_profit,
     benchmark_not_beaten,
     long_idle,
+    judged("data_quality", Weight.MINOR, "look at these bars, or import a better file"),
+    judged("missing_bars", Weight.MINOR, "import what is missing, or test a period without gaps"),
     judged("unfilled_orders", Weight.MINOR, "raise initial_capital or position_size"),
     judged("zero_volume_fills", Weight.MINOR, "check these bars, or use a longer timeframe"),
     judged("costs_assumed", Weight.MINOR, "name the costs"),
