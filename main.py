@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
 
+from backtesting.assets import spellings_of
 from backtesting.errors import BacktestError, InvalidInputError
+from backtesting.reporting.catalog import asset_lines
 from backtesting.reporting.text import report, trade_lines
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import ImportRequest, Timeframe, validated
+from backtesting.types import AssetClass, AssetEdit, AssetSearch, ImportRequest, Timeframe, validated
 from config.clients import CLIENT_IDS, client_named, install
 from config.doctor import examine
 from config.settings import Settings, read_settings
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from config.application import Application
 
 LAST_TRADES = 5
+LISTED_ASSETS = 200
 SIGNAL_EXIT = 128
 
 
@@ -135,6 +138,24 @@ def import_files(program: Program, options: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
+def assets(program: Program, options: argparse.Namespace) -> int:
+    """List what is stored, or change what an import took an asset for."""
+    search = validated(AssetSearch, text=options.search, spellings=spellings_of(options.search), limit=LISTED_ASSETS)
+    page = program.application().stores().catalog.find(search)
+    print("\n".join(asset_lines(page.entries, reasons=True)) or "no asset matches")
+    if page.total > len(page.entries):
+        print(f"and {page.total - len(page.entries)} more: narrow them down with --search")
+    return 0
+
+
+def edit_asset(program: Program, options: argparse.Namespace) -> int:
+    """Change what an import took an asset for; later imports leave it alone."""
+    changes = {name: getattr(options, name) for name in AssetEdit.model_fields}
+    entry = program.application().asset_editor().edit(options.symbol, validated(AssetEdit, **changes))
+    print("\n".join(asset_lines([entry], reasons=True)))
+    return 0
+
+
 def doctor(program: Program, _: argparse.Namespace) -> int:
     """Say what works and what does not, and what to paste into an MCP client."""
     well = examine(program.application, print)
@@ -182,6 +203,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.set_defaults(command=install_into)
     added.add_argument("client", choices=CLIENT_IDS, nargs="?", default=CLIENT_IDS[0], help="default: %(default)s")
     added.add_argument("--show", action="store_true", help="print the entry and change nothing")
+    _add_assets(commands.add_parser("assets", help=assets.__doc__, description=assets.__doc__))
     database = commands.add_parser("db", help="look after the database").add_subparsers(required=True, metavar="ACTION")
     added = database.add_parser("upgrade", help=upgrade.__doc__, description=upgrade.__doc__)
     added.set_defaults(command=upgrade)
@@ -216,6 +238,22 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     )
     order.add_argument("--month-first", dest="day_first", action="store_false", help="01/02 is 2 January")
     parser.add_argument("--dry-run", action="store_true", help="say how the files are understood, and store nothing")
+
+
+def _add_assets(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=assets)
+    parser.add_argument("--search", default="", metavar="TEXT", help="part of a symbol or name (default: all)")
+    edit = parser.add_subparsers(metavar="ACTION").add_parser(
+        "edit", help=edit_asset.__doc__, description=edit_asset.__doc__
+    )
+    edit.set_defaults(command=edit_asset)
+    edit.add_argument("symbol", help="stored symbol, e.g. IBM")
+    edit.add_argument("--name", help="what it is called")
+    edit.add_argument("--class", dest="asset_class", help=", ".join(AssetClass))
+    edit.add_argument("--currency", help="what prices are in: an ISO 4217 code, or a coin's")
+    edit.add_argument("--exchange", help="an ISO 10383 code such as XNYS, 'other:any text', or none")
+    edit.add_argument("--tick-size", type=float, help="smallest step of a price")
+    edit.add_argument("--lot-size", type=float, help="smallest step of a quantity")
 
 
 def day(text: str) -> date:

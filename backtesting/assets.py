@@ -83,6 +83,15 @@ ETFS: Mapping[str, str] = {
 }
 FUTURES = _set("ES NQ YM RTY MES MNQ CL MCL NG RB HO GC MGC SI HG PL ZN ZB ZF ZT ZC ZS ZW LE HE 6E 6J 6B")
 FIAT = _set("USD EUR JPY GBP CHF AUD CAD NZD SEK NOK DKK PLN HUF CZK TRY ZAR MXN BRL CNY CNH HKD SGD KRW INR THB ILS")
+# ISO 4217, the money in circulation
+CURRENCIES = _set(
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP"
+    " CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF"
+    " IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD"
+    " MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB"
+    " RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD"
+    " UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
+)
 METALS = _set("XAU XAG XPT XPD")  # their spot market keeps the hours of currencies
 STABLE = ("USDT", "USDC", "FDUSD", "BUSD")
 COINS = _set(
@@ -181,6 +190,12 @@ def resolve(symbol: str, stored: Collection[str]) -> str:
         text = f"asset_symbol: {shown(symbol)} is not stored - did you mean {' or '.join(map(repr, near))}?"
         raise UnknownNameError(text, field="asset_symbol")
     raise UnknownNameError.among("symbol", symbol, stored, field="asset_symbol")
+
+
+def spellings_of(text: str) -> tuple[str, ...]:
+    """Return every symbol that one who searches for this text may mean."""
+    found = aliases(text)
+    return (*found.same, *found.near)
 
 
 def _traded_at(venue: str, guess: Likeness) -> Likeness:

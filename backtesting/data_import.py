@@ -66,12 +66,12 @@ class DataImporter:
         first = next(parts, None)
         if first is None or inspection.timeframe is None:
             raise refusal(file.name, inspection.report())
-        stored = None if dry_run else self._put(file, inspection, chain([first], parts))
+        stored = None if dry_run else self._put(file, inspection, chain([first], parts), guess.reasons)
         for _ in parts:
             """A dry run looks at every row too."""
         return Imported(file.name, guess, file.reading(), inspection.report(), stored)
 
-    def _put(self, file: PriceFile, inspection: Inspection, bars: Iterator[Bars]) -> Stored:
+    def _put(self, file: PriceFile, inspection: Inspection, bars: Iterator[Bars], reasons: Sequence[str]) -> Stored:
         def record() -> ImportRecord:
             report = inspection.report()
             if report.errors:
@@ -80,7 +80,7 @@ class DataImporter:
             return ImportRecord(file.name, file.content_hash(), self._now(), account, report.first, report.last)
 
         assert inspection.timeframe is not None  # noqa: S101 - the caller has looked
-        return self._store.store(inspection.asset, inspection.timeframe, bars, record)
+        return self._store.store(inspection.asset, inspection.timeframe, bars, record, reasons)
 
     def _asset(self, symbol: str) -> AssetGuess:
         """Return the stored asset of the symbol, or what the symbol's form says."""

@@ -6,6 +6,9 @@ from typing import Protocol
 
 from backtesting.types import (
     Asset,
+    AssetEntry,
+    AssetPage,
+    AssetSearch,
     BacktestResult,
     Bars,
     Coverage,
@@ -43,11 +46,33 @@ class BarStore(Protocol):
         timeframe: Timeframe,
         bars: Iterable[Bars],
         record: Callable[[], ImportRecord],
+        reasons: Sequence[str] = (),
     ) -> Stored:
         """Add the bars to the series, in the place of stored ones of the same time, all or nothing.
 
-        `bars` may come in parts, in order of time; `record` is called after the last part.
+        `bars` may come in parts, in order of time; `record` is called after the last part. An asset that is stored
+        stays as it is; a new one is kept with the reasons why it is taken for what it is.
         """
+        ...
+
+
+class AssetCatalog(Protocol):
+    """Reads what is known of stored assets; safe to share between threads."""
+
+    def find(self, search: AssetSearch) -> AssetPage:
+        """Return a page of assets by symbol, without reading their bars."""
+        ...
+
+    def entry(self, symbol: str) -> AssetEntry:
+        """Return the entry of a stored symbol; UnknownNameError when it is not stored."""
+        ...
+
+
+class AssetStore(Protocol):
+    """Changes what is known of assets."""
+
+    def describe(self, asset: Asset, reasons: Sequence[str]) -> None:
+        """Keep the description of a stored asset in the place of the one it has."""
         ...
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from threading import RLock
 
+from backtesting.asset_edit import AssetEditor
 from backtesting.data_import import DataImporter, load_samples
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
@@ -39,6 +40,11 @@ class Application:
         """Import what lies at a path, file by file."""
         stores = self.stores()
         return import_files(DataImporter(stores.bars, stores.importing), request)
+
+    def asset_editor(self) -> AssetEditor:
+        """Return what changes the descriptions of assets."""
+        stores = self.stores()
+        return AssetEditor(stores.bars, stores.catalog, stores.descriptions)
 
     def stores(self, *, upgrade: bool = False) -> Stores:
         """Return the open stores; a database of our own, or one to upgrade, is brought up to date with the sample."""

@@ -60,7 +60,10 @@ assets = Table(
     Column("currency", Text, nullable=False),
     Column("exchange", Text),
     Column("reasons", JSONB),
+    Column("tick_size", Double, comment="smallest step of a price"),
+    Column("lot_size", Double, comment="smallest step of a quantity"),
     CheckConstraint("symbol = upper(symbol)", name="upper_case"),
+    CheckConstraint("tick_size > 0 and lot_size > 0", name="steps"),
     schema="market",
 )
 

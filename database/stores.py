@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from backtesting.types import BacktestResult, Run, StrategyDescription
 from database import roles, schema
 from database.bar_cache import BarCache
+from database.repository.assets import SqlAssetCatalog, SqlAssetStore
 from database.repository.bars import SqlBarSource, SqlBarStore
 from database.repository.runs import SqlRunRepository
 from database.schema import Server, State
@@ -41,6 +42,8 @@ class Stores:
         self.bars = SqlBarSource(self._app, BarCache(cache_folder, server.place))
         self.runs = SqlRunRepository(self._app)
         self.importing = SqlBarStore(self._loader)
+        self.catalog = SqlAssetCatalog(self._app)
+        self.descriptions = SqlAssetStore(self._loader)
 
     @property
     def place(self) -> str:

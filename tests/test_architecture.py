@@ -24,7 +24,7 @@ LEVELS = (
     ("strategy", "simulation", "provenance", "flags", "resampling", "data_quality"),
     ("data_loader", "diagnostics"),
     ("strategies", "strategy_check", "lookahead", "data_sources", "evaluation"),
-    ("engine", "data_import", "reporting"),
+    ("engine", "data_import", "asset_edit", "market_view", "reporting"),
     ("import_report",),
     ("file_import",),
 )

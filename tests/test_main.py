@@ -102,9 +102,34 @@ def test_a_file_that_is_refused_does_not_keep_the_others_out(
     assert "GOOD 1d" in captured.out and "stored: 3 bars added" in captured.out
 
 
+def test_assets_are_listed_with_what_was_inferred_and_what_was_set_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "QQQX.csv"
+    path.write_text(YAHOO, encoding="utf-8")
+    edit = "assets edit qqqx --class etf --currency eur --exchange xetra --tick-size 0.01 --lot-size 1".split()
+
+    codes = [
+        main.main(["import", str(path)]),
+        main.main([*edit, "--name", "Some fund"]),
+        main.main(["import", str(path)]),
+    ]
+    capsys.readouterr()
+    codes.append(main.main(["assets", "--search", "qqqx"]))
+
+    told = capsys.readouterr().out
+    assert codes == [0, 0, 0, 0]
+    assert told.startswith(
+        "QQQX (Some fund): etf, EUR, XETR, tick 0.01, lot 1\n  1d 2023-01-03 to 2023-01-05, 3 bars, adj"
+    )
+    assert "New York is assumed" in told and "set by hand: asset_class, currency" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["assets", "edit", "IBM", "--currency", "EURO"], "did you mean 'EUR'"),
+        (["assets", "edit", "IBM"], "nothing to change"),
         (["backtest", "smacrossover", "IBM"], "did you mean 'sma_crossover'"),
         (["backtest", "rsi", "IBMM"], "did you mean 'IBM'"),
         (["backtest", "rsi", "IBM", "--set", "perod=7"], "did you mean 'period'"),

@@ -1,6 +1,19 @@
 """Sessions: which day a bar belongs to, when that day begins and ends, and which bars are not there."""
 
 from backtesting.sessions.days import STEP, Days, days_of, end_of, expected, monday_of, session_of, week_of
+from backtesting.sessions.exchanges import exchange_named
 from backtesting.sessions.gaps import Gaps, missing
 
-__all__ = ["STEP", "Days", "Gaps", "days_of", "end_of", "expected", "missing", "monday_of", "session_of", "week_of"]
+__all__ = [
+    "STEP",
+    "Days",
+    "Gaps",
+    "days_of",
+    "end_of",
+    "exchange_named",
+    "expected",
+    "missing",
+    "monday_of",
+    "session_of",
+    "week_of",
+]

@@ -66,26 +66,21 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRecord:
-    """What the history says of an import: `content_hash` is the SHA-256 of the source, `report` is JSON.
-
-    `first` and `last` are the starts of the first and the last bar it brought.
-    """
-
-    source: str
-    content_hash: str
-    imported_at: datetime
-    report: Mapping[str, Any]
-    first: datetime | None = None
-    last: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """How many bars an import added and how many it changed."""
 
     inserted: int
     updated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: `done` of `total` files, the one under way by the part of it that is read."""
+
+    source: str
+    rows: int
+    done: float
+    total: int
 
 
 class Severity(StrEnum):
@@ -107,9 +102,29 @@ class Finding:
     lines: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
-        """Read a finding back from a report."""
-        return cls(told["code"], Severity(told["severity"]), told["message"], told["count"], tuple(told["lines"]))
+    def of(cls, kept: Mapping[str, Any]) -> Self:
+        """Read a finding that was kept as JSON."""
+        return cls(**{**kept, "severity": Severity(kept["severity"]), "lines": tuple(kept["lines"])})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """What the history says of an import: `content_hash` is the SHA-256 of the source, `report` is JSON.
+
+    `first` and `last` are the starts of the first and the last bar it brought.
+    """
+
+    source: str
+    content_hash: str
+    imported_at: datetime
+    report: Mapping[str, Any]
+    first: datetime | None = None
+    last: datetime | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings the report keeps."""
+        return tuple(Finding.of(kept) for kept in self.report.get("findings", ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class Asset:
     asset_class: AssetClass
     currency: str
     exchange: str | None = None
+    tick_size: float | None = None
+    lot_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

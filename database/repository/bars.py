@@ -11,33 +11,14 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.assets import canonical, resolve
-from backtesting.types import (
-    Asset,
-    AssetClass,
-    Bars,
-    Coverage,
-    Finding,
-    ImportRecord,
-    Stored,
-    Timeframe,
-)
+from backtesting.types import Asset, Bars, Coverage, Finding, ImportRecord, Stored, Timeframe
 from database.bar_cache import BarCache
 from database.models import WARNS, assets, imports, market_data
+from database.repository.assets import MINUTES, TIMEFRAMES, described
 from database.repository.snapshot import snapshot, version_of
 from database.repository.wire import PRICES, copy_bars, driver
 from database.transactions import Transactions
 
-MINUTES = {
-    Timeframe.M1: 1,
-    Timeframe.M5: 5,
-    Timeframe.M15: 15,
-    Timeframe.M30: 30,
-    Timeframe.H1: 60,
-    Timeframe.H4: 240,
-    Timeframe.D1: 1440,
-    Timeframe.W1: 10080,
-}
-TIMEFRAMES = {minutes: timeframe for timeframe, minutes in MINUTES.items()}
 VALUES = (*PRICES, "adj_close")
 COLUMNS = ("ts", *VALUES)
 WARNING_IMPORTS = 20
@@ -96,7 +77,7 @@ class SqlBarSource:
     def _find(self, symbol: str) -> Asset | None:
         query = sa.select(assets).where(assets.c.symbol == symbol)
         row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
-        return Asset(row.symbol, row.name, AssetClass(row.asset_class), row.currency, row.exchange) if row else None
+        return asset_of(row) if row else None
 
     def _whole(self, symbol: str, minutes: int) -> Bars:
         """Return the whole series, mapped from the cache where this version of it is there."""
@@ -122,14 +103,16 @@ class SqlBarStore:
         timeframe: Timeframe,
         bars: Iterable[Bars],
         record: Callable[[], ImportRecord],
+        reasons: Sequence[str] = (),
     ) -> Stored:
         """Add the bars to the series, in the place of stored ones of the same time, all or nothing.
 
-        `bars` may come in parts, in order of time; `record` is called after the last part.
+        `bars` may come in parts, in order of time; `record` is called after the last part. An asset that is stored
+        stays as it is; a new one is kept with the reasons why it is taken for what it is.
         """
 
         def work(connection: Connection) -> Stored:
-            written = _Series(connection, _upsert_asset(connection, asset), MINUTES[timeframe])
+            written = _Series(connection, _asset_id(connection, asset, reasons), MINUTES[timeframe])
             stored = written.write(bars)
             connection.execute(sa.insert(imports).values(written.history_row(record(), stored)))
             return stored
@@ -184,13 +167,9 @@ def _coverage(
     return Coverage(TIMEFRAMES[minutes], first, last, str(version), told)
 
 
-def _upsert_asset(connection: Connection, asset: Asset) -> int:
-    described = {
-        "name": asset.name,
-        "asset_class": asset.asset_class.value,
-        "currency": asset.currency,
-        "exchange": asset.exchange,
-    }
-    new = insert(assets).values(symbol=asset.symbol.upper(), **described)
-    upsert = new.on_conflict_do_update(index_elements=["symbol"], set_=described).returning(assets.c.id)
-    return int(connection.execute(upsert).scalar_one())
+def _asset_id(connection: Connection, asset: Asset, reasons: Sequence[str]) -> int:
+    """Return the id of the asset, which is stored where it is new and locked against others' imports."""
+    new = insert(assets).values(symbol=asset.symbol.upper(), **described(asset, reasons))
+    # only a row that is touched is locked and returned
+    touched = new.on_conflict_do_update(index_elements=["symbol"], set_={"symbol": new.excluded.symbol})
+    return int(connection.execute(touched.returning(assets.c.id)).scalar_one())
