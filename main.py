@@ -28,6 +28,7 @@ from config.doctor import examine
 from config.settings import Settings, read_settings
 from mcp_server.server import build_server
 from utils.logger import configure_logging, tell
+from utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     from config.application import Application
@@ -131,10 +132,13 @@ def import_files(program: Program, options: argparse.Namespace) -> int:
     """Import price files, or folders or archives of them, and say how they were understood."""
     said = {name: getattr(options, name) for name in ("symbol", "timeframe", "zone", "day_first", "dry_run")}
     refused = 0
-    for path in options.paths:
-        for outcome in program.application().import_files(validated(ImportRequest, path=path, **said)):
-            (tell if outcome.error else print)(str(outcome))
-            refused += outcome.error is not None
+    with ProgressBar() as bar:
+        watch = lambda progress: bar.show(progress.done / progress.total, progress.source)  # noqa: E731
+        for path in options.paths:
+            for outcome in program.application().import_files(validated(ImportRequest, path=path, **said), watch):
+                with bar.hidden():
+                    (tell if outcome.error else print)(str(outcome))
+                refused += outcome.error is not None
     return 1 if refused else 0
 
 

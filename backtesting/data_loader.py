@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
 
 import numpy as np
 
@@ -12,17 +13,32 @@ from backtesting.types import (
     NS_PER_DAY,
     Adjustment,
     Asset,
-    BacktestRequest,
     Bars,
     Booleans,
     Coverage,
     Integers,
+    Timeframe,
     instant,
     nanoseconds,
 )
 
 OHLC_TOLERANCE = 1e-9
 NAMED_ROWS = 3
+
+
+class SeriesRequest(Protocol):
+    """Which bars are wanted: a request for a run is one, and so is a look at prices."""
+
+    @property
+    def asset_symbol(self) -> str: ...  # noqa: D102 - as BacktestRequest has them
+    @property
+    def timeframe(self) -> Timeframe: ...  # noqa: D102
+    @property
+    def start_date(self) -> date: ...  # noqa: D102
+    @property
+    def end_date(self) -> date: ...  # noqa: D102
+    @property
+    def adjustment(self) -> Adjustment | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,7 @@ class LoadedBars:
     gaps: Gaps | None
 
 
-def load_bars(source: AnyTimeframe, request: BacktestRequest, period: Period, history: int) -> LoadedBars:
+def load_bars(source: AnyTimeframe, request: SeriesRequest, period: Period, history: int) -> LoadedBars:
     """Load the period and up to `history` bars before it (W1).
 
     NoBarsError when the period is empty, BadBarsError when the bars break T5.
@@ -75,7 +91,7 @@ def load_bars(source: AnyTimeframe, request: BacktestRequest, period: Period, hi
     )
 
 
-def require_period(source: AnyTimeframe, asset: Asset, request: BacktestRequest) -> Period:
+def require_period(source: AnyTimeframe, asset: Asset, request: SeriesRequest) -> Period:
     """Find what the request asks for; refuse a timeframe or dates that are not stored, naming what is (T4)."""
     series = source.coverage(asset.symbol)
     fitting = [each for each in series if each.timeframe is request.timeframe]
@@ -96,7 +112,7 @@ def days_covered(asset: Asset, series: Coverage) -> tuple[date, date]:
     return instant(first).date(), instant(last).date()
 
 
-def _outside(asset: Asset, series: Coverage, request: BacktestRequest) -> InvalidDatesError:
+def _outside(asset: Asset, series: Coverage, request: SeriesRequest) -> InvalidDatesError:
     first, last = days_covered(asset, series)
     return InvalidDatesError(
         f"start_date {request.start_date} to end_date {request.end_date} reaches outside the stored "
@@ -134,7 +150,7 @@ def _complaints(bars: Bars) -> list[tuple[str, Booleans]]:
     ]
 
 
-def _adjustment(bars: Bars, request: BacktestRequest) -> Adjustment:
+def _adjustment(bars: Bars, request: SeriesRequest) -> Adjustment:
     """Adjust the prices unless raw ones are asked for or no adjustment is stored (T7).
 
     Where only some bars have one, neither kind of price can be meant, so raw ones have to be asked for.
@@ -149,7 +165,7 @@ def _adjustment(bars: Bars, request: BacktestRequest) -> Adjustment:
     return "adjusted"
 
 
-def _instants(asset: Asset, request: BacktestRequest) -> tuple[datetime, datetime]:
+def _instants(asset: Asset, request: SeriesRequest) -> tuple[datetime, datetime]:
     """Return the first instant of the first day and the first after the last day, of the asset's calendar (T4).
 
     Daily and weekly bars are stamped by their day, at midnight UTC.

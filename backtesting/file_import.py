@@ -1,13 +1,16 @@
 """Imports what lies at a path: each file by itself, so that one that is refused does not keep the others out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from backtesting.data_import import DataImporter, Imported
 from backtesting.errors import BacktestError
 from backtesting.import_report import describe
 from backtesting.price_files import Hints, PriceFile, price_files
-from backtesting.types import ImportRequest
+from backtesting.types import ImportRequest, Progress
+
+Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,31 @@ class FileOutcome:
         return describe(self.imported) if self.imported else f"error: {self.error}"
 
 
-def import_files(importer: DataImporter, request: ImportRequest) -> Iterator[FileOutcome]:
-    """Import the files one after the other; UnreadableFileError when there is none."""
+def import_files(
+    importer: DataImporter,
+    request: ImportRequest,
+    *,
+    admitted: Callable[[Path], bool] = lambda _: True,
+    watch: Watch = lambda _: None,
+) -> Iterator[FileOutcome]:
+    """Import the files one after the other; UnreadableFileError when there is none.
+
+    Of a folder's files only the `admitted` ones are imported. `watch` is told how far the import is; what it raises
+    undoes the file under way.
+    """
     given = request.model_dump(include=set(Hints.__dataclass_fields__))
-    for file in price_files(request.path, Hints(**given)):
+    files = price_files(request.path, Hints(**given), admitted)
+    for number, file in enumerate(files):
+        _watch(file, number, len(files), watch)
         yield _imported(importer, file, dry_run=request.dry_run)
+
+
+def _watch(file: PriceFile, number: int, total: int, watch: Watch) -> None:
+    def tell(rows: int, share: float) -> None:
+        watch(Progress(file.name, rows, number + share, total))
+
+    tell(0, 0.0)
+    file.watch = tell
 
 
 def _imported(importer: DataImporter, file: PriceFile, *, dry_run: bool) -> FileOutcome:

@@ -1,6 +1,7 @@
 """The parts, made from the settings and wired together; importing what they need takes half a second."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 
@@ -9,7 +10,7 @@ from backtesting.data_import import DataImporter, load_samples
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
 from backtesting.errors import DatabaseUnavailableError
-from backtesting.file_import import FileOutcome, import_files
+from backtesting.file_import import FileOutcome, Watch, import_files
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import ImportRequest
 from config.database import ExternalPostgres, LazyEngine
@@ -17,8 +18,11 @@ from config.settings import APP_NAME, Settings, forget_libpq_settings
 from database.embedded.server import EmbeddedPostgres, default_home
 from database.schema import Server
 from database.stores import Stores
+from mcp_server.data_folders import DataFolders
 from mcp_server.services import Services
 from utils.logger import tell
+
+IMPORT_FOLDER = "import"
 
 
 class Application:
@@ -34,12 +38,19 @@ class Application:
     def services(self) -> Services:
         """Return what the tools call, on an open database."""
         stores = self.stores()
-        return Services(BacktestEngine(self.registry, stores.bars, stores.runs), stores.runs)
+        return Services(
+            engine=BacktestEngine(self.registry, stores.bars, stores.runs),
+            runs=stores.runs,
+            bars=stores.bars,
+            catalog=stores.catalog,
+            importer=DataImporter(stores.bars, stores.importing),
+            folders=make_data_folders(self.settings),
+        )
 
-    def import_files(self, request: ImportRequest) -> Iterator[FileOutcome]:
-        """Import what lies at a path, file by file."""
+    def import_files(self, request: ImportRequest, watch: Watch) -> Iterator[FileOutcome]:
+        """Import what lies at a path, file by file; `watch` is told how far it is."""
         stores = self.stores()
-        return import_files(DataImporter(stores.bars, stores.importing), request)
+        return import_files(DataImporter(stores.bars, stores.importing), request, watch=watch)
 
     def asset_editor(self) -> AssetEditor:
         """Return what changes the descriptions of assets."""
@@ -84,6 +95,19 @@ def make_stores(settings: Settings) -> Stores:
         forget_libpq_settings()
         server = EmbeddedPostgres(home, bin_dir=settings.pg_bindir, run_as=settings.pg_user, report=tell)
     return Stores(server, lambda role: LazyEngine(partial(server.url, role), settings.user_id), home / "cache")
+
+
+def make_data_folders(settings: Settings) -> DataFolders:
+    """Return what tools may read of the user's files; by default a folder of its own beside the database's files.
+
+    The data directory itself holds passwords and PostgreSQL's own files, so it stays closed but for that folder.
+    """
+    home = settings.data_dir or default_home(APP_NAME)
+    default = home / IMPORT_FOLDER
+    if not settings.data_folders:
+        with suppress(OSError):  # where the directory is not there, nobody has put files into it
+            default.mkdir(mode=0o700, exist_ok=True)
+    return DataFolders(settings.data_folders or (default,), closed=home)
 
 
 def add_samples(stores: Stores) -> None:

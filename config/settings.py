@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP_NAME = "backtesting-mcp"
 PROJECT = Path(__file__).resolve().parent.parent
@@ -20,6 +20,16 @@ def forget_libpq_settings() -> None:
     """Drop PGSERVICE, PGOPTIONS and their like: meant for another server, they would lead astray from our own."""
     for name in [each for each in os.environ if each.startswith("PG")]:
         del os.environ[name]
+
+
+def _full_paths(given: object) -> object:
+    """Read a list of folders; where a client starts us is no place to reckon relative ones from."""
+    if not isinstance(given, str):
+        return given
+    folders = [Path(each).expanduser() for each in given.split(os.pathsep) if each.strip()]
+    if relative := [str(each) for each in folders if not each.is_absolute()]:
+        raise ValueError(f"{', '.join(relative)}: write full paths, with {os.pathsep!r} between them")
+    return tuple(folders)
 
 
 class Settings(BaseSettings):
@@ -40,6 +50,11 @@ class Settings(BaseSettings):
         None,
         alias="BACKTEST_DATA_DIR",
         description="Where the embedded PostgreSQL and the cache of bars live (default: your data directory)",
+    )
+    data_folders: Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_full_paths)] = Field(
+        None,
+        alias="BACKTEST_DATA_FOLDERS",
+        description="Folders whose price files the tools may import (default: `import` in your data directory)",
     )
     pg_bindir: Path | None = Field(
         None,

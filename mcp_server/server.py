@@ -20,13 +20,15 @@ from mcp_server.guides import add_guides
 from mcp_server.prompts import add_prompts, readable_refusals
 from mcp_server.resources import add_resources
 from mcp_server.schemas.answers import refusal
-from mcp_server.schemas.listing import outline, untitled
+from mcp_server.schemas.listing import outline, terse
 from mcp_server.services import Services
 from mcp_server.tools.backtests import BacktestTools
+from mcp_server.tools.data import DataTools
 from mcp_server.tools.strategies import StrategyTools
 
 INSTRUCTIONS = (
-    "Backtests trading strategies on stored bars. list_strategies names the strategies, run_backtest runs one and "
+    "Backtests trading strategies on stored bars. list_assets names the assets, import_market_data adds some from the "
+    "user's files, get_market_data shows their prices. list_strategies names the strategies, run_backtest runs one and "
     "returns a backtest_id, get_backtest_results and get_metrics read it again at any time. Signals decide at a close "
     "and fill at the next open, costs are charged on both sides. Fractions are not percent. Tell a run's verdict "
     "and diagnostics before praising it: few trades, no costs or a bull market make a strategy look better than it is."
@@ -65,7 +67,7 @@ class StrictTool(Tool):
 
 def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
     """Return the server with all tools and resources; `services` is called by the first call that needs it."""
-    backtests, strategies = BacktestTools(services), StrategyTools(registry)
+    backtests, strategies, data = BacktestTools(services), StrategyTools(registry), DataTools(services)
     server = MCPServer[Any](
         "backtesting-mcp",
         title="Backtesting",
@@ -79,6 +81,9 @@ def build_server(registry: StrategyRegistry, services: Callable[[], Services], l
             strict(strategies.list_strategies, "List strategies"),
             strict(strategies.validate_strategy, "Check a strategy's parameters"),
             strict(backtests.get_metrics, "Read metrics of a backtest"),
+            strict(data.import_market_data, "Import price files", writes=True),
+            strict(data.list_assets, "List assets"),
+            strict(data.get_market_data, "Look at prices"),
         ],
     )
     add_resources(server, registry, services)
@@ -101,6 +106,6 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     arguments = made.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
-    made.parameters = untitled(arguments.model_json_schema(by_alias=True))
+    made.parameters = terse(arguments.model_json_schema(by_alias=True))
     made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema or {})
     return made

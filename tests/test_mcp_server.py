@@ -13,7 +13,6 @@ import structlog
 from mcp import Client, MCPError
 from mcp.types import CallToolResult
 
-from backtesting.engine import BacktestEngine
 from backtesting.metrics import KEYS, METRICS
 from backtesting.strategies import STRATEGIES
 from backtesting.strategies.buy_and_hold import BuyAndHold
@@ -23,6 +22,7 @@ from database.stores import Stores
 from mcp_server.server import build_server
 from mcp_server.services import Services
 from tests.fixtures.postgres import Database, copy_of
+from tests.fixtures.services import services_on
 
 FOUR_KB = 4096
 DEFINED = {metric.key: metric.definition for metric in METRICS}
@@ -35,6 +35,8 @@ IBM: dict[str, Any] = {
     "parameters": {"position_size": 0.95},
 }
 TOOLS = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
+TOOLS += ["import_market_data", "list_assets", "get_market_data"]
+WRITING = {"run_backtest", "import_market_data"}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,7 @@ def stores(template: Database) -> Iterator[Stores]:
 @pytest.fixture(params=["auto", "legacy"])
 async def client(stores: Stores, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     registry = StrategyRegistry(STRATEGIES)
-    services = Services(BacktestEngine(registry, stores.bars, stores.runs), stores.runs)
-    server = build_server(registry, lambda: services)
+    server = build_server(registry, lambda: services_on(stores, registry))
     ready, done = asyncio.Future[Client](), asyncio.Event()
 
     async def hold() -> None:
@@ -86,7 +87,7 @@ async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     return text_of(result)
 
 
-async def test_the_five_tools_are_listed_in_order_in_under_three_thousand_tokens(client: Client) -> None:
+async def test_the_tools_are_listed_in_order_in_under_three_thousand_tokens(client: Client) -> None:
     listed = (await client.list_tools()).tools
 
     wire = json.dumps([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
@@ -98,7 +99,7 @@ async def test_every_tool_tells_when_to_use_it_what_it_does_to_the_world_and_wha
     for tool in (await client.list_tools()).tools:
         assert tool.title and "Use it" in (tool.description or "")
         assert tool.annotations is not None and tool.annotations.title == tool.title
-        assert tool.annotations.read_only_hint is (tool.name != "run_backtest")
+        assert tool.annotations.read_only_hint is (tool.name not in WRITING)
         assert tool.annotations.destructive_hint is False and tool.annotations.open_world_hint is False
         assert tool.input_schema["additionalProperties"] is False
         assert tool.output_schema is not None and tool.output_schema["type"] == "object"
@@ -488,9 +489,8 @@ async def test_a_defect_is_told_without_its_details() -> None:
 async def test_a_stored_run_that_cannot_be_read_is_a_defect_and_not_the_callers_mistake(template: Database) -> None:
     database = copy_of(template)
     stores, registry = database.stores(), StrategyRegistry(STRATEGIES)
-    services = Services(BacktestEngine(registry, stores.bars, stores.runs), stores.runs)
 
-    async with Client(build_server(registry, lambda: services)) as client:
+    async with Client(build_server(registry, lambda: services_on(stores, registry))) as client:
         run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
         database.execute("update app.backtest_runs set request = '{}'")
         told = text_of(await client.call_tool("get_metrics", {"backtest_id": run["backtest_id"]}))

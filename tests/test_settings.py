@@ -1,8 +1,10 @@
 """The settings, where they come from and where they are told."""
 
+import os
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from config.settings import Settings, read_settings
 
@@ -37,6 +39,15 @@ def test_a_file_of_settings_is_read_where_it_is_named_and_not_where_it_is_not(
     assert read_settings().user_id == "carol"
     monkeypatch.setenv("BACKTEST_ENV_FILE", "")
     assert read_settings().user_id == "local"
+
+
+def test_data_folders_are_full_paths_in_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKTEST_DATA_FOLDERS", os.pathsep.join(["/data/prices", "~/prices", ""]))
+    assert read_settings().data_folders == (Path("/data/prices"), Path.home() / "prices")
+
+    monkeypatch.setenv("BACKTEST_DATA_FOLDERS", "prices")
+    with pytest.raises(ValidationError, match="write full paths"):
+        read_settings()
 
 
 def test_the_environment_is_read_when_settings_are_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -29,12 +29,16 @@ class Readable(Protocol):
 
 
 class Source:
-    """One file, or one member of a zip; `name` is how messages call it."""
+    """One file, or one member of a zip: `name` is how messages call it, `share_read` how far in the file we are."""
 
     def __init__(self, path: Path, member: str | None = None) -> None:
         self.path = path
         self.member = member
-        self.name = path.name if member is None else f"{path.name}: {member}"
+        # names that are no UTF-8 can neither be stored nor sent
+        name = path.name if member is None else f"{path.name}: {member}"
+        self.name = name.encode(errors="backslashreplace").decode()
+        self.share_read = 0.0
+        self._progress: tuple[Callable[[], int], int] = (int, 1)
 
     @property
     def stem(self) -> str:
@@ -50,17 +54,24 @@ class Source:
     def open(self) -> Iterator["Unpacked"]:
         """Open for reading; UnreadableFileError says why that cannot be."""
         try:
-            with self.path.open("rb") as file, self._unpacked(file) as stream:
-                yield Unpacked(stream, self.name, self.path.stat().st_size)
+            size = self.path.stat().st_size
+            with self.path.open("rb") as file, self._unpacked(file, size) as stream:
+                yield Unpacked(stream, self.name, size, self._count)
         except OSError as error:
             raise unreadable(self.path, error) from error
 
+    def _count(self) -> None:
+        position, size = self._progress
+        self.share_read = min(1.0, position() / max(size, 1))
+
     @contextmanager
-    def _unpacked(self, file: BinaryIO) -> Iterator[Readable]:
+    def _unpacked(self, file: BinaryIO, size: int) -> Iterator[Readable]:
+        self._progress = file.tell, size
         magic = file.read(2)
         file.seek(0)
         if magic == ZIP:
-            with zipped(file, self.path) as archive, archive.open(self._member(archive)) as stream:
+            with zipped(file, self.path) as archive, archive.open(member := self._member(archive)) as stream:
+                self._progress = stream.tell, archive.getinfo(member).file_size
                 yield stream
         elif magic == GZIP:
             with gzip.GzipFile(fileobj=file) as stream:
@@ -82,8 +93,9 @@ class Source:
 class Unpacked:
     """Bytes being unpacked: what breaks on the way is a sentence, and what swells beyond measure is refused."""
 
-    def __init__(self, stream: Readable, name: str, size: int) -> None:
+    def __init__(self, stream: Readable, name: str, size: int, count: Callable[[], None]) -> None:
         self._stream = stream
+        self._count = count
         self._name = name
         self._most = min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size))
         self._read = 0
@@ -97,6 +109,7 @@ class Unpacked:
         except (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
             raise UnreadableFileError(f"{self._name}: is damaged ({error}); download or copy it again") from error
         self._read += len(piece)
+        self._count()
         if self._read > self._most:
             raise UnreadableFileError(
                 f"{self._name}: unpacks to more than {self._most >> 20:,} MB, {MOST_RATIO} times its size or the most"

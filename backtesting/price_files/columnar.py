@@ -41,6 +41,7 @@ class ColumnarTable:
     def __init__(self, source: Source) -> None:
         self.name = source.name
         self.left_out: list[str] = []
+        self.share_read = 0.0
         self._path = source.path
         self._is_parquet = starts_with(self._path, PARQUET)
         first = next(self._record_batches(TOP_ROWS, None), None)
@@ -83,7 +84,9 @@ class ColumnarTable:
         """Yield batches of these columns; UnreadableFileError where the file is damaged."""
         try:
             batches = parquet_batches if self._is_parquet else arrow_batches
-            yield from batches(self._path, rows, wanted)
+            for share, batch in batches(self._path, rows, wanted):
+                self.share_read = share
+                yield batch
         except OSError as error:
             if error.errno is not None:
                 raise unreadable(self._path, error) from error
@@ -96,22 +99,26 @@ class ColumnarTable:
         return UnreadableFileError(f"{self.name}: is damaged or cut off ({why}); save or download it again")
 
 
-def parquet_batches(path: Path, rows: int, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
-    """Yield a Parquet file's rows."""
+def parquet_batches(path: Path, rows: int, wanted: list[str] | None) -> Iterator[tuple[float, pa.RecordBatch]]:
+    """Yield a Parquet file's rows, each batch with the share that is read with it."""
+    seen = 0
     with parquet.ParquetFile(path, pre_buffer=False) as file:
-        yield from file.iter_batches(rows, columns=wanted)
+        for batch in file.iter_batches(rows, columns=wanted):
+            seen += batch.num_rows
+            yield seen / file.metadata.num_rows, batch
 
 
-def arrow_batches(path: Path, rows: int, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of an Arrow file or stream, which may stand in one batch there."""
+def arrow_batches(path: Path, rows: int, wanted: list[str] | None) -> Iterator[tuple[float, pa.RecordBatch]]:
+    """Yield the rows of an Arrow file or stream, which may stand in one batch there, with the share read so far."""
     with pa.memory_map(str(path)) as file:
         whole = file.read(len(ARROW)) == ARROW
         file.seek(0)
         reader = ipc.open_file(file) if whole else ipc.open_stream(file)
         batches = map(reader.get_batch, range(reader.num_record_batches)) if whole else iter(reader)
-        for batch in batches:
+        for number, batch in enumerate(batches, start=1):
             chosen = batch if wanted is None else batch.select(wanted)
-            yield from (chosen.slice(start, rows) for start in range(0, chosen.num_rows, rows))
+            share = number / reader.num_record_batches if whole else file.tell() / file.size()
+            yield from ((share, chosen.slice(start, rows)) for start in range(0, chosen.num_rows, rows))
 
 
 def flat(column: pa.Array) -> pa.Array | None:

@@ -30,6 +30,7 @@ class DelimitedTable:
     def __init__(self, source: Source) -> None:
         self.name = source.name
         self.left_out: list[str] = []
+        self._source = source
         self.mark = "."
         self._text = Text(source)
         head = next(self._text.blocks(HEAD_BYTES)).text.decode()
@@ -39,6 +40,11 @@ class DelimitedTable:
         cells = zip(*(cells for _, cells in self._form.rows), strict=True)
         columns = tuple(pa.array(column, pa.string()) for column in cells)
         self.top = Top(self._form.names, self._form.headed, self._form.tickers, line, columns, self._notes())
+
+    @property
+    def share_read(self) -> float:
+        """The part of the file that has been read."""
+        return self._source.share_read
 
     def _notes(self) -> list[str]:
         encoding = "Windows-1252 or Latin-1" if self._text.has_latin else self._text.encoding.upper()

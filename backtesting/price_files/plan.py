@@ -1,6 +1,6 @@
 """A table's cells become price rows by one plan, made from its first rows and held to in all others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,7 +118,7 @@ class RowReader:
         self._table = table
         self._plan = plan
 
-    def rows(self) -> Iterator[PriceRows]:
+    def rows(self) -> Generator[PriceRows]:
         """Yield the rows batch by batch."""
         for batch in self._table.batches(self._plan.types):
             rows = self._rows(self._chosen(batch))

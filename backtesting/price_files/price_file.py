@@ -1,7 +1,8 @@
 """One price file: what it is read as, and its rows in chunks."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from hashlib import file_digest
@@ -24,12 +25,16 @@ MOST_ROWS = 100_000_000
 
 
 class PriceFile:
-    """One file of prices, or one member of a zip, not yet read; `name` is how messages call it."""
+    """One file of prices, or one member of a zip, not yet read; `name` is how messages call it.
+
+    `watch` is told on the way how many rows and what part of the file have been read; what it raises ends the reading.
+    """
 
     def __init__(self, path: Path, hints: Hints = Hints(), member: str | None = None) -> None:  # noqa: B008 - frozen
         self._source = Source(path, member)
         self._hints = hints
         self.name = self._source.name
+        self.watch: Callable[[int, float], None] = lambda _rows, _share: None
 
     def reading(self) -> Reading:
         """Say how the file is read, after `chunks` also what was left out on the way; or raise UnreadableFileError."""
@@ -50,11 +55,15 @@ class PriceFile:
         """Yield the rows, at most this many at a time, as they stand; UnreadableFileError names what cannot be read."""
         self._table.left_out.clear()
         count = 0
-        for part in RowReader(self._table, self._plan).rows():
-            count += len(part)
-            if count > MOST_ROWS:
-                raise UnreadableFileError(f"{self.name}: has more than {MOST_ROWS:,} rows; split it into several files")
-            yield from (sliced(part, start, start + rows) for start in range(0, len(part), rows))
+        with closing(RowReader(self._table, self._plan).rows()) as parts:
+            for part in parts:
+                count += len(part)
+                if count > MOST_ROWS:
+                    raise UnreadableFileError(
+                        f"{self.name}: has more than {MOST_ROWS:,} rows; split it into several files"
+                    )
+                self.watch(count, self._table.share_read)
+                yield from (sliced(part, start, start + rows) for start in range(0, len(part), rows))
 
     @cached_property
     def _table(self) -> Table:
@@ -95,11 +104,18 @@ def sliced(rows: PriceRows, start: int, stop: int) -> PriceRows:
     return replace(rows, **columns)
 
 
-def price_files(path: Path, hints: Hints = Hints()) -> list[PriceFile]:  # noqa: B008 - frozen
-    """Return the price files at a path: the file, those in a folder and its folders, or the members of a zip."""
+def price_files(
+    path: Path,
+    hints: Hints = Hints(),  # noqa: B008 - frozen
+    admitted: Callable[[Path], bool] = lambda _: True,
+) -> list[PriceFile]:
+    """Return the price files at a path: the file, those in a folder and its folders, or the members of a zip.
+
+    Of a folder's files only the `admitted` ones are looked into.
+    """
     if not _is_folder(path):
         return _in_file(path, hints)
-    files = [file for file in _files_under(path) if wanted(file.relative_to(path).as_posix())]
+    files = [file for file in _files_under(path) if wanted(file.relative_to(path).as_posix()) and admitted(file)]
     if not files:
         raise UnreadableFileError(
             f"{path}: holds no price file; known endings are .csv, .txt, .gz, .zip, .parquet, .feather"

@@ -38,12 +38,20 @@ class Top:
 
 
 class Table(Protocol):
-    """A table of one file; `place` is what its rows are counted in, `left_out` grows while batches are read."""
+    """A table of one file; `place` is what its rows are counted in.
+
+    `left_out` and `share_read`, from 0 to 1, grow while batches are read.
+    """
 
     name: str
     place: str
     top: Top
     left_out: list[str]
+
+    @property
+    def share_read(self) -> float:
+        """The part of the file that has been read."""
+        ...
 
     def batches(self, types: Mapping[int, pa.DataType]) -> Iterator[Batch]:
         """Yield these columns, in these types where the format has none of its own."""

@@ -17,7 +17,7 @@ class ImportRequest(Input):
     """A file, or a folder or an archive of files, and what its user says of them where they leave it open."""
 
     path: Annotated[Path, Field(strict=False)]
-    symbol: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    symbol: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$")] | None = None
     timeframe: Annotated[Timeframe, Field(strict=False)] | None = None
     zone: Annotated[str, Field(max_length=64)] | None = None
     day_first: bool | None = None

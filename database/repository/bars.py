@@ -14,7 +14,7 @@ from backtesting.assets import canonical, resolve
 from backtesting.types import Asset, Bars, Coverage, Finding, ImportRecord, Stored, Timeframe
 from database.bar_cache import BarCache
 from database.models import WARNS, assets, imports, market_data
-from database.repository.assets import MINUTES, TIMEFRAMES, described
+from database.repository.assets import MINUTES, TIMEFRAMES, asset_of, described
 from database.repository.snapshot import snapshot, version_of
 from database.repository.wire import PRICES, copy_bars, driver
 from database.transactions import Transactions

@@ -3,14 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+NULL = {"type": "null"}
+SILENT = {"title", "minLength", "maxLength", "minItems", "maxItems", "pattern"}  # where they are no properties'
 
-def untitled(schema: Any) -> Any:
-    """Drop the titles pydantic makes up from names: they cost tokens and say nothing."""
+
+def terse(schema: Any) -> Any:
+    """Drop what costs tokens and says little: made-up titles, limits of length, null for what may be left out."""
     if isinstance(schema, list):
-        return [untitled(each) for each in schema]
+        return [terse(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: untitled(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    kept = {key: terse(value) for key, value in schema.items() if key not in SILENT or isinstance(value, dict)}
+    if kept.get("default", ...) is not None or "anyOf" not in kept:
+        return kept
+    del kept["default"]
+    branches = [branch for branch in kept.pop("anyOf") if branch != NULL]
+    return kept | (branches[0] if len(branches) == 1 else {"anyOf": branches})
 
 
 def outline(schema: Mapping[str, Any]) -> dict[str, Any]:
