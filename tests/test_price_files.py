@@ -762,14 +762,34 @@ def test_dividends_in_words_and_null_cells_are_rows_without_prices(tmp_path: Pat
 
 
 def test_adjusted_closes_splits_and_dividends_are_kept_and_no_split_is_one(tmp_path: Path) -> None:
-    _, (yahoo,) = read(written(tmp_path, "1.csv", files.YFINANCE_HISTORY))
+    _, (yahoo,) = read(written(tmp_path, "1.csv", files.YFINANCE_UNADJUSTED))
     _, (vantage,) = read(written(tmp_path, "2.csv", files.ALPHA_VANTAGE))
     _, (quandl,) = read(written(tmp_path, "3.csv", files.QUANDL))
 
-    assert listed(yahoo.splits) == [1, 4, 1] and listed(yahoo.dividends) == [0, 0.2, 0] and yahoo.adj_close is None
+    assert listed(yahoo.splits) == [1, 4] and listed(yahoo.dividends) == [0, 0.2]
+    assert listed(yahoo.adj_close) == [121.73, 125.88]
     assert listed(vantage.splits) == [4, 1] and listed(vantage.dividends) == [0, 0.21]
     assert listed(vantage.adj_close) == [126.8, 122.6]
     assert listed(quandl.splits) == [7, 1] and listed(quandl.adj_close) == [89.29, 89.82]
+
+
+@pytest.mark.parametrize("content", [files.YFINANCE_HISTORY, files.YFINANCE_ACTIONS, "parquet"])
+def test_adjusted_prices_of_yfinance_are_not_adjusted_again(content: str, tmp_path: Path) -> None:
+    history = pd.read_csv(io.StringIO(files.YFINANCE_HISTORY), index_col="Date")
+    history.index = pd.to_datetime(history.index, utc=True).tz_convert("America/New_York")
+    file = to_parquet(history) if content == "parquet" else content
+
+    reading, (rows,) = read(written(tmp_path, "AAPL.csv", file))
+
+    assert reading.layout == "yfinance" and any("not applied to them again" in note for note in reading.notes)
+    assert rows.splits is None and rows.dividends is None
+    assert listed(rows.adj_close)[:2] == rows.close.tolist()[:2] == [121.73, 125.88]
+
+
+def test_intraday_prices_of_yfinance_have_no_adjusted_close(tmp_path: Path) -> None:
+    _, (rows,) = read(written(tmp_path, "AAPL_1m.csv", files.YFINANCE_INTRADAY))
+
+    assert rows.adj_close is None and rows.splits is None and rows.dividends is None
 
 
 def listed(column: Floats | None) -> list[float]:

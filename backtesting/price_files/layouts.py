@@ -6,17 +6,22 @@ from fnmatch import fnmatchcase
 
 BROKER = "MetaTrader stamps are its broker's server time, often UTC+2 or +3; say zone where that matters"
 EASTERN = "FirstRate stamps are New York time; say zone America/New_York"
+ADJUSTED = "yfinance prices are adjusted already: its splits and dividends are not applied to them again"
 STARTS = "NinjaTrader stamps a bar's end, HistData (in EST without summer time) its start: read as the start"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A tool's layout: the names of its columns as `key` writes them, or the kinds of a headerless file's cells."""
+    """A tool's layout: the names of its columns as `key` writes them, or the kinds of a headerless file's cells.
+
+    `adjusted` says that its prices are adjusted by the splits and dividends in its columns already.
+    """
 
     name: str
     columns: str
     headed: bool = True
     caution: str | None = None
+    adjusted: bool = False
 
 
 LAYOUTS = (
@@ -35,8 +40,13 @@ LAYOUTS = (
     Layout("Stooq (Polish)", "data otwarcie najwyzszy najnizszy zamkniecie*"),
     Layout("Yahoo Finance", "date open high low close adjclose volume"),
     Layout("Yahoo Finance (web table)", "date open high low closeclose* adjcloseadj* volume"),
+    Layout("yfinance", "levels date*adjclose*"),
+    Layout("yfinance", "levels date*dividends*stocksplits*", caution=ADJUSTED, adjusted=True),
     Layout("yfinance", "levels date*"),
-    Layout("yfinance", "date open high low close volume dividends stocksplits*"),
+    Layout("yfinance", "date open high low close adjclose volume dividends stocksplits*"),
+    Layout("yfinance", "date open high low close volume dividends stocksplits*", caution=ADJUSTED, adjusted=True),
+    Layout("yfinance", "open high low close volume dividends stocksplits* date", caution=ADJUSTED, adjusted=True),
+    Layout("yfinance", "datetime* dividends stocksplits*", caution=ADJUSTED, adjusted=True),
     Layout("yfinance", "datetime open high low close volume*"),
     Layout("yfinance", "datetime open high low close adjclose volume"),
     Layout("yfinance", "date* close high low open volume"),

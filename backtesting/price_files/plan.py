@@ -153,6 +153,9 @@ class RowReader:
         volume, adj_close, splits, dividends = (
             self._numbers(batch, places[meaning]) if meaning in places else None for meaning in BESIDES
         )
+        if self._plan.columns.layout.adjusted:
+            splits = dividends = None
+            adj_close = close if self._plan.timing.daily else None  # intraday prices are not adjusted for dividends
         return PriceRows(
             batch.line,
             time,
