@@ -12,7 +12,7 @@ from backtesting.assets import AssetGuess, canonical, describe
 from backtesting.data_quality import Inspection
 from backtesting.data_sources import SAMPLES
 from backtesting.errors import BacktestError, UnknownNameError
-from backtesting.ports import BarSource, BarStore
+from backtesting.ports import BarSource, BarStore, PriceSource
 from backtesting.price_files import Hints, PriceFile
 from backtesting.types import Asset, Bars, Finding, ImportRecord, PriceRows, QualityReport, Reading, Stored, utc_now
 
@@ -27,7 +27,7 @@ class RefusedImportError(BacktestError):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one file: how it was read, what was found, and what was stored; None in a dry run."""
+    """What became of one source: how it was read, what was found, and what was stored; None in a dry run."""
 
     source: str
     asset: AssetGuess
@@ -44,60 +44,64 @@ def load_samples(importer: "DataImporter", stored: Collection[str]) -> None:
 
 
 class DataImporter:
-    """The use case: a price file goes in, its bars are stored."""
+    """The use case: a price file or another source goes in, its bars are stored."""
 
     def __init__(self, bars: BarSource, store: BarStore, now: Callable[[], datetime] = utc_now) -> None:
         self._bars = bars
         self._store = store
         self._now = now
 
-    def run(self, file: PriceFile, *, asset: Asset | None = None, dry_run: bool = False) -> Imported:
-        """Read, inspect and store a file, or say what would be stored; the asset is inferred where it is not given.
+    def run(self, source: PriceSource, *, asset: Asset | None = None, dry_run: bool = False) -> Imported:
+        """Read, inspect and store a source, or say what would be stored; the asset is inferred where it is not given.
 
         UnreadableFileError when it cannot be read, RefusedImportError when what was read is wrong: both say what would
         be right, and nothing is stored.
         """
-        symbol, asked = file.reading().symbol, file.reading().timeframe
-        if symbol is None:
-            raise RefusedImportError(f"{file.name}: nothing in it says which symbol it holds: name it", field="symbol")
-        guess = AssetGuess(asset, ("it was given",)) if asset else self._asset(symbol)
-        inspection = Inspection(guess.asset, asked, now=self._now())
-        parts = map(inspection.take, whole_or_parts(file))
+        guess = AssetGuess(asset, ("it was given",)) if asset else self._asset(source)
+        inspection = Inspection(guess.asset, source.reading().timeframe, now=self._now())
+        parts = map(inspection.take, whole_or_parts(source))
         first = next(parts, None)
         if first is None or inspection.timeframe is None:
-            raise refusal(file.name, inspection.report())
-        stored = None if dry_run else self._put(file, inspection, chain([first], parts), guess.reasons)
+            raise refusal(source.name, inspection.report())
+        stored = None if dry_run else self._put(source, inspection, chain([first], parts), guess.reasons)
         for _ in parts:
             """A dry run looks at every row too."""
-        return Imported(file.name, guess, file.reading(), inspection.report(), stored)
+        return Imported(source.name, guess, source.reading(), inspection.report(), stored)
 
-    def _put(self, file: PriceFile, inspection: Inspection, bars: Iterator[Bars], reasons: Sequence[str]) -> Stored:
+    def _put(self, source: PriceSource, inspection: Inspection, bars: Iterator[Bars], reasons: Sequence[str]) -> Stored:
         def record() -> ImportRecord:
             report = inspection.report()
             if report.errors:
-                raise refusal(file.name, report)
-            account = told(file.reading(), report)
-            return ImportRecord(file.name, file.content_hash(), self._now(), account, report.first, report.last)
+                raise refusal(source.name, report)
+            account = told(source.reading(), report)
+            return ImportRecord(source.name, source.content_hash(), self._now(), account, report.first, report.last)
 
         assert inspection.timeframe is not None  # noqa: S101 - the caller has looked
         return self._store.store(inspection.asset, inspection.timeframe, bars, record, reasons)
 
-    def _asset(self, symbol: str) -> AssetGuess:
-        """Return the stored asset of the symbol, or what the symbol's form says."""
+    def _asset(self, source: PriceSource) -> AssetGuess:
+        """Return the stored asset of the symbol, or what the source knows, or what the symbol's form says."""
+        reading = source.reading()
+        if reading.symbol is None:
+            raise RefusedImportError(
+                f"{source.name}: nothing in it says which symbol it holds: name it", field="symbol"
+            )
         try:
-            found = self._bars.asset(symbol)
+            found = self._bars.asset(reading.symbol)
             spelled = (
-                "" if found.symbol == canonical(symbol) else f" as {found.symbol}, which is another spelling of it"
+                ""
+                if found.symbol == canonical(reading.symbol)
+                else f" as {found.symbol}, which is another spelling of it"
             )
             return AssetGuess(found, (f"it is stored already{spelled}",))
         except UnknownNameError:
-            return describe(symbol)
+            return AssetGuess(reading.asset, ("its source says so",)) if reading.asset else describe(reading.symbol)
 
 
-def whole_or_parts(file: PriceFile) -> Iterator[PriceRows]:
+def whole_or_parts(source: PriceSource) -> Iterator[PriceRows]:
     """Return the rows at once where that is possible, else part by part."""
     held: list[PriceRows] = []
-    chunks = file.chunks()
+    chunks = source.chunks()
     for chunk in chunks:
         held.append(chunk)
         if sum(map(len, held)) > LARGEST_WHOLE:

@@ -1,6 +1,6 @@
 """What the domain needs from outside, one protocol per stored noun."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from backtesting.types import (
     Coverage,
     EquityCurve,
     ImportRecord,
+    PriceRows,
+    Reading,
     Run,
     Stored,
     Timeframe,
@@ -73,6 +75,50 @@ class AssetStore(Protocol):
 
     def describe(self, asset: Asset, reasons: Sequence[str]) -> None:
         """Keep the description of a stored asset in the place of the one it has."""
+        ...
+
+
+class PriceSource(Protocol):
+    """Where rows of one series are read from: a file, or the answer of a provider; it never writes."""
+
+    @property
+    def name(self) -> str:
+        """What messages and the history call it."""
+        ...
+
+    def reading(self) -> Reading:
+        """Say how it is read, after `chunks` also what was left out on the way."""
+        ...
+
+    def chunks(self) -> Iterator[PriceRows]:
+        """Yield the rows as they stand; called again, from the first one again."""
+        ...
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of what was read."""
+        ...
+
+
+class Provider(Protocol):
+    """Fetches series from elsewhere; never writes.
+
+    `part` is the number of bars that are fetched and stored at a time, None for all at once; `readjusts` says that a
+    split or dividend changes the prices it gives of earlier days too.
+    """
+
+    part: int | None
+    readjusts: bool
+
+    def symbol(self, name: str) -> str:
+        """Return the symbol that its series is stored under; UnknownNameError offers the nearest one."""
+        ...
+
+    def fetch(self, symbol: str, timeframe: Timeframe, start: datetime | None, end: datetime) -> PriceSource:
+        """Return the bars that start in [start, end), from the first one it has where `start` is None.
+
+        NothingFetchedError when there are none, UnknownNameError when it has no such series, ProviderUnavailableError
+        when it cannot be reached.
+        """
         ...
 
 

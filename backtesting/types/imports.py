@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from backtesting.types.input import Input
-from backtesting.types.market import Floats, Integers, Timeframe
+from backtesting.types.market import Asset, Floats, Integers, Timeframe
 
 
 class ImportRequest(Input):
@@ -56,13 +56,15 @@ class Reading:
 
     `layout` names the tool whose layout it is ("Yahoo Finance", "Binance klines", "columns by name"); `notes` hold
     every choice that was made, one sentence each: encoding, separator, decimal mark, order of day and month, zone, unit
-    of epoch stamps, lines skipped at the top and at the end, columns left out.
+    of epoch stamps, lines skipped at the top and at the end, columns left out. `asset` is what the source knows of the
+    instrument.
     """
 
     layout: str
     notes: tuple[str, ...]
     symbol: str | None = None
     timeframe: Timeframe | None = None
+    asset: Asset | None = None
 
 
 @dataclass(frozen=True, slots=True)
