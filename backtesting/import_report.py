@@ -1,6 +1,9 @@
-"""An import in plain text: how the file was read, what was found in it, and what was stored."""
+"""An import in plain text: how the source was read, what was found in it, and what was stored."""
+
+from collections.abc import Sequence
 
 from backtesting.data_import import Imported, sentence
+from backtesting.types import Asset, Coverage
 
 
 def describe(done: Imported) -> str:
@@ -18,6 +21,12 @@ def describe(done: Imported) -> str:
         outcome(done),
     ]
     return "\n  ".join(lines)
+
+
+def holding(asset: Asset, coverage: Sequence[Coverage]) -> str:
+    """Say what is stored of an asset."""
+    series = [f"{each.timeframe} {each.first:%Y-%m-%d %H:%M} to {each.last:%Y-%m-%d %H:%M}" for each in coverage]
+    return f"{asset.symbol} ({asset.asset_class}, {asset.currency}) stored: {', '.join(series) or 'nothing'}"
 
 
 def outcome(done: Imported) -> str:

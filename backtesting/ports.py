@@ -106,8 +106,15 @@ class Provider(Protocol):
     split or dividend changes the prices it gives of earlier days too.
     """
 
-    part: int | None
-    readjusts: bool
+    @property
+    def part(self) -> int | None:
+        """Bars of a part."""
+        ...
+
+    @property
+    def readjusts(self) -> bool:
+        """Whether prices of earlier days change."""
+        ...
 
     def symbol(self, name: str) -> str:
         """Return the symbol that its series is stored under; UnknownNameError offers the nearest one."""

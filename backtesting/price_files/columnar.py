@@ -1,6 +1,6 @@
-"""Parquet, Feather and Arrow files: the types are theirs, we read the columns we need in batches."""
+"""Parquet, Feather and Arrow: the types are theirs, we read the columns we need in batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,18 +33,20 @@ def starts_with(path: Path, *magic: bytes) -> bool:
         raise unreadable(path, error) from error
 
 
-class ColumnarTable:
-    """A file of typed columns."""
+RecordBatches = Callable[[int, list[str] | None], Iterator[pa.RecordBatch]]
+
+
+class ArrowTable:
+    """A table of typed columns; `read` yields batches of at most so many rows, of the columns named or of all."""
 
     place = "row"
 
-    def __init__(self, source: Source) -> None:
-        self.name = source.name
+    def __init__(self, name: str, note: str, read: RecordBatches) -> None:
+        self.name = name
         self.left_out: list[str] = []
         self.share_read = 0.0
-        self._path = source.path
-        self._is_parquet = starts_with(self._path, PARQUET)
-        first = next(self._record_batches(TOP_ROWS, None), None)
+        self._record_batches = read
+        first = next(read(TOP_ROWS, None), None)
         if first is None or not first.num_rows:
             raise UnreadableFileError(f"{self.name}: has no row; export it again with prices")
         self._fields = self._names(first.schema)
@@ -52,15 +54,14 @@ class ColumnarTable:
             raise UnreadableFileError(f"{self.name}: has two columns of one name; name each column once")
         names, tickers = without_levels(self._fields)
         columns = tuple(flat(column) or pa.nulls(first.num_rows, pa.string()) for column in first.columns)
-        kind = "format: Parquet" if self._is_parquet else "format: Arrow IPC (Feather)"
         rows = np.arange(1, first.num_rows + 1, dtype=np.int64)
-        self.top = Top(names, headed=True, tickers=tickers, line=rows, columns=columns, notes=[kind])
+        self.top = Top(names, headed=True, tickers=tickers, line=rows, columns=columns, notes=[note])
 
     def _names(self, schema: pa.Schema) -> list[str]:
         try:
             return list(schema.names)
         except UnicodeDecodeError as error:
-            raise self._damaged(error) from error
+            raise damaged(self.name, error) from error
 
     def batches(self, types: Mapping[int, pa.DataType]) -> Iterator[Batch]:
         """Yield the columns asked for in the file's own types."""
@@ -80,23 +81,34 @@ class ColumnarTable:
             )
         return column
 
-    def _record_batches(self, rows: int, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
+
+class ColumnarTable(ArrowTable):
+    """A file of typed columns."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._batches = parquet_batches if starts_with(source.path, PARQUET) else arrow_batches
+        kind = "Parquet" if self._batches is parquet_batches else "Arrow IPC (Feather)"
+        super().__init__(source.name, f"format: {kind}", self._read)
+
+    def _read(self, rows: int, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
         """Yield batches of these columns; UnreadableFileError where the file is damaged."""
         try:
-            batches = parquet_batches if self._is_parquet else arrow_batches
-            for share, batch in batches(self._path, rows, wanted):
+            for share, batch in self._batches(self._source.path, rows, wanted):
                 self.share_read = share
                 yield batch
         except OSError as error:
             if error.errno is not None:
-                raise unreadable(self._path, error) from error
-            raise self._damaged(error) from error
+                raise unreadable(self._source.path, error) from error
+            raise damaged(self._source.name, error) from error
         except (pa.ArrowException, ValueError) as error:
-            raise self._damaged(error) from error
+            raise damaged(self._source.name, error) from error
 
-    def _damaged(self, error: Exception) -> UnreadableFileError:
-        why = " ".join(str(error).split())[:80]
-        return UnreadableFileError(f"{self.name}: is damaged or cut off ({why}); save or download it again")
+
+def damaged(name: str, error: Exception) -> UnreadableFileError:
+    """Return the error for a file whose bytes contradict its format."""
+    why = " ".join(str(error).split())[:80]
+    return UnreadableFileError(f"{name}: is damaged or cut off ({why}); save or download it again")
 
 
 def parquet_batches(path: Path, rows: int, wanted: list[str] | None) -> Iterator[tuple[float, pa.RecordBatch]]:
