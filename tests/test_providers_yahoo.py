@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import yfinance
 
 from backtesting.errors import UnknownNameError
 from backtesting.providers.errors import MissingExtraError, NothingFetchedError, ProviderUnavailableError
@@ -22,9 +21,8 @@ NOW = datetime(2024, 6, 22, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def caches_of_its_own(tmp_path: Path) -> Iterator[None]:
-    yfinance.set_tz_cache_location(str(tmp_path / "yfinance"))
-    yield
-    yfinance.set_tz_cache_location(str(tmp_path / "none"))
+    with transports.yfinance_caches_in(tmp_path / "yfinance"):
+        yield
 
 
 @pytest.fixture
@@ -73,6 +71,16 @@ def test_the_splits_are_in_the_prices_and_the_dividends_in_adj_close(yahoo: Yaho
     assert source.reading().notes == (
         "prices: in USD, adjusted for splits (10 on 2024-06-10), adj_close for dividends too (1)",
     )
+
+
+def test_a_dividend_before_its_days_prices_is_no_bar(yahoo: Yahoo, site: transports.Yahoo) -> None:
+    (result,) = site.answers["daily"]["chart"]["result"]
+    monday = round(datetime(2024, 6, 24, 13, 30, tzinfo=UTC).timestamp())
+    result["events"]["dividends"][str(monday)] = {"amount": 0.3, "date": monday}
+
+    (rows,) = yahoo.fetch("ACME", Timeframe.D1, None, datetime(2024, 6, 25, tzinfo=UTC)).chunks()
+
+    assert len(rows) == 14 and instant(rows.time[-1]) == day(21)
 
 
 def test_yahoo_says_what_the_instrument_is(yahoo: Yahoo) -> None:

@@ -154,8 +154,10 @@ def yfinance() -> Any:
 def rows_of(frame: Any, timeframe: Timeframe) -> PriceRows:
     """Return a frame's rows; days start at 00:00 UTC of their own day.
 
-    The splits are left out, for they are in the prices already; only days have an adjusted close of their own.
+    The splits are left out, for they are in the prices already; only days have an adjusted close of their own. A row
+    without any price is no bar: yfinance makes one for a dividend that comes before its day's prices.
     """
+    frame = frame.dropna(how="all", subset=["Open", "High", "Low", "Close"])
     daily = timeframe not in DAYS_BACK
     index = (frame.index.tz_localize(None) if daily else frame.index.tz_convert("UTC")).as_unit("ns")
     columns = {name: frame[name].to_numpy(np.float64, copy=True) for name in frame.columns if name != "Capital Gains"}
