@@ -22,7 +22,16 @@ from backtesting.reporting.catalog import asset_lines
 from backtesting.reporting.text import report, trade_lines
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import AssetClass, AssetEdit, AssetSearch, ImportRequest, Timeframe, validated
+from backtesting.types import (
+    AssetClass,
+    AssetEdit,
+    AssetSearch,
+    FetchMode,
+    FetchRequest,
+    ImportRequest,
+    Timeframe,
+    validated,
+)
 from config.clients import CLIENT_IDS, client_named, install
 from config.doctor import examine
 from config.settings import Settings, read_settings
@@ -160,6 +169,16 @@ def edit_asset(program: Program, options: argparse.Namespace) -> int:
     return 0
 
 
+def fetch(program: Program, options: argparse.Namespace) -> int:
+    """Fetch prices from a provider, and say what is stored then."""
+    given = {name: value for name, value in vars(options).items() if name in FetchRequest.model_fields}
+    failed = 0
+    for outcome in program.application().fetch(validated(FetchRequest, **given)):
+        (tell if outcome.error else print)(str(outcome))
+        failed += outcome.error is not None
+    return 1 if failed else 0
+
+
 def doctor(program: Program, _: argparse.Namespace) -> int:
     """Say what works and what does not, and what to paste into an MCP client."""
     well = examine(program.application, print)
@@ -203,6 +222,7 @@ def make_parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
     _add_backtest(commands.add_parser("backtest", help=backtest.__doc__, description=backtest.__doc__))
     _add_import(commands.add_parser("import", help=import_files.__doc__, description=import_files.__doc__))
+    _add_fetch(commands.add_parser("fetch", help=fetch.__doc__, description=fetch.__doc__))
     added = commands.add_parser("install", help=install_into.__doc__, description=install_into.__doc__)
     added.set_defaults(command=install_into)
     added.add_argument("client", choices=CLIENT_IDS, nargs="?", default=CLIENT_IDS[0], help="default: %(default)s")
@@ -258,6 +278,25 @@ def _add_assets(parser: argparse.ArgumentParser) -> None:
     edit.add_argument("--exchange", help="an ISO 10383 code such as XNYS, 'other:any text', or none")
     edit.add_argument("--tick-size", type=float, help="smallest step of a price")
     edit.add_argument("--lot-size", type=float, help="smallest step of a quantity")
+
+
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=fetch)
+    parser.add_argument("provider", help="yfinance, ccxt or duckdb")
+    parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help="as the provider writes it, e.g. AAPL or BTC/USDT")
+    parser.add_argument("--timeframe", default=Timeframe.D1.value, help="bar length (default: %(default)s)")
+    parser.add_argument("--start", type=day, metavar="DAY", help="first day (default: the provider's, or the next one)")
+    parser.add_argument("--end", type=day, metavar="DAY", help="last day (default: today)")
+    parser.add_argument(
+        "--mode",
+        default=FetchMode.TAIL.value,
+        help="tail: what is newer than the last stored bar (default); backfill: what is older than the first, back to "
+        "--start; full: all, in the place of stored bars; local: ask nobody and say what is stored",
+    )
+    parser.add_argument("--exchange", help="for ccxt, e.g. binance")
+    parser.add_argument("--from", dest="path", help="for duckdb: Parquet files, a folder of them, or a database")
+    parser.add_argument("--table", help="for duckdb: a table of that database")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be stored, and store nothing")
 
 
 def day(text: str) -> date:

@@ -12,11 +12,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from backtesting.assets import aliases
 from backtesting.data_import import DataImporter, Imported
@@ -25,7 +22,7 @@ from backtesting.ports import BarSource, PriceSource, Provider
 from backtesting.providers.errors import NothingFetchedError, ProviderUnavailableError
 from backtesting.providers.fetched import Explained
 from backtesting.sessions import STEP
-from backtesting.types import Asset, AssetSymbol, Bars, Coverage, Day, Floats, Input, Timeframe, instant, utc_now
+from backtesting.types import Asset, Bars, Coverage, FetchMode, FetchRequest, Floats, Timeframe, instant, utc_now
 
 OVERLAP = 10  # bars fetched again where new ones join them: providers correct the last ones, too
 ANEW = "the stored prices were others, as after a new split or dividend: all bars are fetched anew"
@@ -39,29 +36,9 @@ class OtherSeriesError(BacktestError):
     code = "other_series"
 
 
-class Mode(StrEnum):
-    """Which bars are fetched, beside those that are stored."""
-
-    TAIL = "tail"  # newer than the last stored one
-    BACKFILL = "backfill"  # older than the first stored one
-    FULL = "full"  # all, in the place of stored ones
-    LOCAL = "local"  # none: what is stored is told
-
-
-class FetchRequest(Input):
-    """One series to fetch; `start` and `end` are days, inclusive."""
-
-    symbol: AssetSymbol
-    timeframe: Annotated[Timeframe, Field(strict=False)] = Timeframe.D1
-    mode: Annotated[Mode, Field(strict=False)] = Mode.TAIL
-    start: Day | None = None
-    end: Day | None = None
-    dry_run: bool = False
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Join:
-    """Stored bars at the end where new ones are to join."""
+    """The first stored instant, and the stored bars where new ones are to join, none where new ones replace them."""
 
     first: datetime
     bars: Bars
@@ -83,9 +60,12 @@ class Fetcher:
         self._importer = importer
         self._now = now
 
-    def run(self, provider: Provider, request: FetchRequest) -> Iterator[Imported]:
-        """Fetch and store part by part; an error leaves stored what came before it, and says so."""
-        symbol = provider.symbol(request.symbol)
+    def run(self, provider: Provider, name: str, request: FetchRequest) -> Iterator[Imported]:
+        """Fetch and store a series part by part; an error leaves stored what came before it, and says so."""
+        try:
+            symbol = provider.symbol(name)
+        except ProviderUnavailableError as error:
+            raise interrupted(error, 0, request) from error
         join, parts = self._plan(provider, symbol, request)
         done = 0
         missing: NothingFetchedError | None = None
@@ -99,7 +79,7 @@ class Fetcher:
                 raise interrupted(error, done, request) from error
             yield self._importer.run(source, dry_run=request.dry_run)
             done += 1
-        if missing and not done and join is None:
+        if missing and not done:
             raise missing
 
     def stored(self, symbol: str) -> tuple[Asset, tuple[Coverage, ...]]:
@@ -113,24 +93,26 @@ class Fetcher:
         """Return where new bars join, and the periods to fetch in their order."""
         start, end = midnight(request.start), min(after(request.end), self._now())
         held = next((each for each in self._coverage(symbol) if each.timeframe is request.timeframe), None)
-        if held is None:
+        join = self._join(symbol, held, request.mode) if held else None
+        if join is None:
             return None, in_parts(Period(start, end), request.timeframe, provider.part)
-        if request.mode is Mode.FULL:
-            start = min(start, held.first) if start else held.first if provider.part else None
-            return None, in_parts(Period(start, end), request.timeframe, provider.part)
-        join = self._join(symbol, held, request.mode)
-        if request.mode is Mode.TAIL:
-            return join, in_parts(Period(instant(join.bars.time[0]), end), request.timeframe, provider.part)
-        if start and start >= held.first:
+        if request.mode is FetchMode.TAIL:
+            start = instant(join.bars.time[0])
+        elif request.mode is FetchMode.FULL:
+            start = min(start, join.first) if start else join.first if provider.part else None
+        elif start and start >= join.first:
             return join, []
-        joined = instant(join.bars.time[-1] + STEP[request.timeframe])
-        return join, in_parts(Period(start, joined), request.timeframe, provider.part)[::-1]
+        else:
+            end = instant(join.bars.time[-1] + STEP[request.timeframe])
+        parts = in_parts(Period(start, end), request.timeframe, provider.part)
+        return join, parts[::-1] if request.mode is FetchMode.BACKFILL else parts
 
-    def _join(self, symbol: str, held: Coverage, mode: Mode) -> Join:
-        if mode is Mode.TAIL:
+    def _join(self, symbol: str, held: Coverage, mode: FetchMode) -> Join:
+        if mode is FetchMode.TAIL:
             just_after = held.last + timedelta(microseconds=1)
             return Join(held.first, self._bars.load(symbol, held.timeframe, held.last, just_after, OVERLAP - 1))
-        end = held.first + timedelta(microseconds=JOIN_SPAN * STEP[held.timeframe] // 1000)
+        span = JOIN_SPAN if mode is FetchMode.BACKFILL else 0
+        end = held.first + timedelta(microseconds=span * STEP[held.timeframe] // 1000)
         return Join(held.first, self._bars.load(symbol, held.timeframe, held.first, end, 0)[:OVERLAP])
 
     def _source(
@@ -140,6 +122,9 @@ class Fetcher:
         source = provider.fetch(symbol, timeframe, part.start, part.end)
         if join is None or joins(source, join.bars):
             return source
+        if not len(join.bars):
+            begins = first_of(source)
+            return Explained(source, f"stored bars before {begins:%Y-%m-%d} stay") if begins > join.first else source
         if not provider.readjusts:
             raise OtherSeriesError(
                 f"symbol: the stored {timeframe} bars of {symbol} have other prices than {source.name}, so they are of "
@@ -207,8 +192,9 @@ def interrupted(error: ProviderUnavailableError, done: int, request: FetchReques
     """Return the error that also says what is stored now."""
     if not done or request.dry_run:
         return ProviderUnavailableError(f"{error}. Nothing was changed.")
-    again = f"--mode {Mode.TAIL}" if request.mode is Mode.FULL else "the same command"
-    return ProviderUnavailableError(f"{error}. The {done} parts before are stored; {again} goes on from there.")
+    again = f"--mode {FetchMode.TAIL}" if request.mode is FetchMode.FULL else "the same command"
+    kept = "the part before is" if done == 1 else f"the {done} parts before are"
+    return ProviderUnavailableError(f"{error}; {kept} stored; {again} goes on from there.")
 
 
 def midnight(day: date | None) -> datetime | None:

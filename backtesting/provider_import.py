@@ -1,14 +1,18 @@
 """Fetches series one by one: one that fails does not keep the others out, and of each it is told what is stored."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from backtesting.data_import import Imported
 from backtesting.errors import BacktestError
-from backtesting.fetching import Fetcher, FetchRequest, Mode
+from backtesting.fetching import Fetcher
 from backtesting.import_report import describe, holding
 from backtesting.ports import Provider
+from backtesting.providers import provider
+from backtesting.types import FetchMode, FetchRequest, Place
+
+Make = Callable[[str, Place], Provider]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +30,14 @@ class FetchOutcome:
         return describe(self.imported) if self.imported else self.stored
 
 
-def fetch_series(
-    fetcher: Fetcher, make: Callable[[], Provider], requests: Iterable[FetchRequest]
-) -> Iterator[FetchOutcome]:
-    """Fetch the series; the provider is made by the first that needs it, so that what is stored is told without it."""
-    provider = cache(make)
-    for request in requests:
+def fetch_series(fetcher: Fetcher, request: FetchRequest, make: Make = provider) -> Iterator[FetchOutcome]:
+    """Fetch the series; the provider is made for the first of them, and not at all to tell what is stored."""
+    made = cache(partial(make, request.provider, request))
+    for symbol in request.symbols:
         try:
-            if request.mode is not Mode.LOCAL:
-                for imported in fetcher.run(provider(), request):
-                    yield FetchOutcome(request.symbol, imported)
-            yield FetchOutcome(request.symbol, stored=holding(*fetcher.stored(request.symbol)))
+            if request.mode is not FetchMode.LOCAL:
+                for imported in fetcher.run(made(), symbol, request):
+                    yield FetchOutcome(symbol, imported)
+            yield FetchOutcome(symbol, stored=holding(*fetcher.stored(symbol)))
         except BacktestError as error:
-            yield FetchOutcome(request.symbol, error=error)
+            yield FetchOutcome(symbol, error=error)

@@ -10,9 +10,11 @@ from backtesting.data_import import DataImporter, load_samples
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
 from backtesting.errors import DatabaseUnavailableError
+from backtesting.fetching import Fetcher
 from backtesting.file_import import FileOutcome, Watch, import_files
+from backtesting.provider_import import FetchOutcome, fetch_series
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import ImportRequest
+from backtesting.types import FetchRequest, ImportRequest
 from config.database import ExternalPostgres, LazyEngine
 from config.settings import APP_NAME, Settings, forget_libpq_settings
 from database.embedded.server import EmbeddedPostgres, default_home
@@ -56,6 +58,11 @@ class Application:
         """Return what changes the descriptions of assets."""
         stores = self.stores()
         return AssetEditor(stores.bars, stores.catalog, stores.descriptions)
+
+    def fetch(self, request: FetchRequest) -> Iterator[FetchOutcome]:
+        """Fetch series from a provider, one after the other."""
+        stores = self.stores()
+        return fetch_series(Fetcher(stores.bars, DataImporter(stores.bars, stores.importing)), request)
 
     def stores(self, *, upgrade: bool = False) -> Stores:
         """Return the open stores; a database of our own, or one to upgrade, is brought up to date with the sample."""

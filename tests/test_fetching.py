@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import ccxt
 import numpy as np
@@ -11,14 +12,26 @@ import pytest
 
 from backtesting.data_import import DataImporter, Imported, RefusedImportError
 from backtesting.errors import BacktestError, InvalidInputError
-from backtesting.fetching import Fetcher, FetchRequest, Mode, OtherSeriesError, in_parts
-from backtesting.fetching import Period as Span
+from backtesting.fetching import Fetcher, OtherSeriesError, Period, in_parts
 from backtesting.ports import Provider
 from backtesting.provider_import import fetch_series
 from backtesting.providers.ccxt_exchange import CcxtExchange
-from backtesting.providers.errors import ProviderUnavailableError
+from backtesting.providers.errors import NothingFetchedError, PassingError, ProviderUnavailableError
+from backtesting.providers.patience import Patience
 from backtesting.providers.yahoo import Yahoo
-from backtesting.types import Asset, AssetClass, Bars, Stored, Timeframe, instant, nanoseconds, validated
+from backtesting.types import (
+    Asset,
+    AssetClass,
+    Bars,
+    FetchMode,
+    FetchRequest,
+    Place,
+    Stored,
+    Timeframe,
+    instant,
+    nanoseconds,
+    validated,
+)
 from tests.fixtures import transports
 from tests.fixtures.in_memory import InMemoryBars, no_record
 from tests.fixtures.postgres import Database
@@ -28,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning", 
 NOW = datetime(2024, 6, 22, tzinfo=UTC)
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 HOURS = 2400
-BITCOIN = {"symbol": "BTC/USDT", "timeframe": "1h", "start": "2024-01-01"}
+BITCOIN: dict[str, Any] = {"symbol": "BTC/USDT", "timeframe": "1h", "start": "2024-01-01"}
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +83,11 @@ def exchange(binance: Exchange) -> CcxtExchange:
     return source
 
 
-def fetch(bars: InMemoryBars, provider: Provider, now: datetime = NOW, **asked: object) -> list[Imported]:
+def fetch(
+    bars: InMemoryBars, provider: Provider, now: datetime = NOW, symbol: str = "ACME", **asked: Any
+) -> list[Imported]:
     fetcher = Fetcher(bars, DataImporter(bars, bars, lambda: now), lambda: now)
-    return list(fetcher.run(provider, validated(FetchRequest, **{"symbol": "ACME", **asked})))
+    return list(fetcher.run(provider, symbol, validated(FetchRequest, provider="any", symbols=[symbol], **asked)))
 
 
 def stored(done: list[Imported]) -> list[Stored | None]:
@@ -92,8 +107,8 @@ def test_the_first_fetch_stores_all_there_is_and_what_is_known_of_the_asset(bars
     assert bars.history[-1].content_hash and bars.history[-1].report["layout"] == "Yahoo Finance"
 
 
-@pytest.mark.parametrize("mode", [Mode.TAIL, Mode.BACKFILL, Mode.FULL])
-def test_the_same_fetch_again_changes_nothing(mode: Mode, bars: InMemoryBars, yahoo: Yahoo) -> None:
+@pytest.mark.parametrize("mode", [FetchMode.TAIL, FetchMode.BACKFILL, FetchMode.FULL])
+def test_the_same_fetch_again_changes_nothing(mode: FetchMode, bars: InMemoryBars, yahoo: Yahoo) -> None:
     fetch(bars, yahoo)
     before = series(bars)
 
@@ -217,7 +232,9 @@ def test_hours_that_cannot_be_fetched_anew_are_not_mixed_with_readjusted_ones(ba
     with pytest.raises(OtherSeriesError, match=r"those before 2024-06-20 cannot be fetched anew.*--mode full"):
         fetch(bars, yahoo, timeframe="1h")
 
-    assert stored(fetch(bars, yahoo, timeframe="1h", mode="full")) == [Stored(inserted=13, updated=1)]
+    (done,) = fetch(bars, yahoo, timeframe="1h", mode="full")
+    assert done.stored == Stored(inserted=13, updated=1)
+    assert done.reading.notes[-1] == "stored bars before 2024-06-20 stay"
 
 
 def test_a_long_history_is_stored_part_by_part(bars: InMemoryBars, exchange: CcxtExchange) -> None:
@@ -232,7 +249,7 @@ def test_an_interrupted_fetch_keeps_its_parts_and_goes_on_from_there(
 ) -> None:
     binance.fail_after(2, (503, "no"))
 
-    with pytest.raises(ProviderUnavailableError, match=r"The 2 parts before are stored; the same command goes on"):
+    with pytest.raises(ProviderUnavailableError, match=r"the 2 parts before are stored.*the same command goes on"):
         fetch(bars, exchange, **BITCOIN)
     assert len(series(bars, "BTC/USDT", Timeframe.H1)) == 1000
     binance.failing.clear()
@@ -281,21 +298,21 @@ def test_bars_of_another_source_are_not_continued_but_may_be_replaced(
 def test_a_period_is_cut_into_parts_that_touch() -> None:
     end = NEW_YEAR + timedelta(hours=25)
 
-    parts = in_parts(Span(NEW_YEAR, end), Timeframe.H1, 10)
+    parts = in_parts(Period(NEW_YEAR, end), Timeframe.H1, 10)
 
     assert [(part.end - part.start) // timedelta(hours=1) for part in parts if part.start] == [10, 10, 5]
     assert all(one.end == two.start for one, two in pairwise(parts))
-    assert in_parts(Span(None, end), Timeframe.H1, 10) == [Span(None, end)]
+    assert in_parts(Period(None, end), Timeframe.H1, 10) == [Period(None, end)]
 
 
 def test_local_tells_what_is_stored_and_asks_nobody(bars: InMemoryBars, exchange: CcxtExchange) -> None:
     fetch(bars, exchange, **BITCOIN)
 
-    def nobody() -> Provider:
+    def nobody(_: str, __: Place) -> Provider:
         raise AssertionError("no provider is needed")
 
-    requests = [FetchRequest(symbol=name, mode=Mode.LOCAL) for name in ("btcusdt", "ETH/USDT")]
-    known, unknown = fetch_series(Fetcher(bars, DataImporter(bars, bars)), nobody, requests)
+    request = FetchRequest(provider="ccxt", symbols=["btcusdt", "ETH/USDT"], mode=FetchMode.LOCAL)
+    known, unknown = fetch_series(Fetcher(bars, DataImporter(bars, bars)), request, nobody)
 
     assert str(known) == "BTC/USDT (crypto, USDT) stored: 1h 2024-01-01 00:00 to 2024-04-09 23:00"
     assert str(unknown).startswith("error: ETH/USDT: asset_symbol: unknown symbol 'ETH/USDT'")
@@ -303,9 +320,9 @@ def test_local_tells_what_is_stored_and_asks_nobody(bars: InMemoryBars, exchange
 
 def test_a_series_that_fails_does_not_keep_the_next_out(bars: InMemoryBars, yahoo: Yahoo) -> None:
     fetcher = Fetcher(bars, DataImporter(bars, bars, lambda: NOW), lambda: NOW)
-    requests = [FetchRequest(symbol=name) for name in ("ACNE", "ACME")]
+    request = FetchRequest(provider="yfinance", symbols=["ACNE", "ACME"])
 
-    failed, imported, told = map(str, fetch_series(fetcher, lambda: yahoo, requests))
+    failed, imported, told = map(str, fetch_series(fetcher, request, lambda _name, _place: yahoo))
 
     assert "did you mean one of ACME" in failed
     assert "stored: 14 bars added, 0 changed" in imported
@@ -314,9 +331,9 @@ def test_a_series_that_fails_does_not_keep_the_next_out(bars: InMemoryBars, yaho
 
 def test_what_is_asked_for_is_checked() -> None:
     with pytest.raises(InvalidInputError, match=r"mode.*tail.*backfill"):
-        validated(FetchRequest, symbol="ACME", mode="tial")
+        validated(FetchRequest, provider="yfinance", symbols=["ACME"], mode="tial")
     with pytest.raises(InvalidInputError, match="unknown field - did you mean 'start'"):
-        validated(FetchRequest, symbol="ACME", strat=date(2024, 1, 1))
+        validated(FetchRequest, provider="yfinance", symbols=["ACME"], strat=date(2024, 1, 1))
 
 
 def test_a_provider_that_needs_a_start_says_so(bars: InMemoryBars, exchange: CcxtExchange) -> None:
@@ -329,12 +346,13 @@ def test_fetched_bars_are_merged_in_postgresql_as_in_memory(
 ) -> None:
     stores = database.stores()
     fetcher = Fetcher(stores.bars, DataImporter(stores.bars, stores.importing, lambda: NOW), lambda: NOW)
+    request = FetchRequest(provider="yfinance", symbols=["ACME"])
     site.without(last=8)
     site.column("adjclose")[:] = site.column("close")
-    first = stored(list(fetcher.run(yahoo, FetchRequest(symbol="ACME"))))
+    first = stored(list(fetcher.run(yahoo, "ACME", request)))
     site.answers = transports.recorded("yahoo")
 
-    then, again = (stored(list(fetcher.run(yahoo, FetchRequest(symbol="acme")))) for _ in range(2))
+    then, again = (stored(list(fetcher.run(yahoo, "acme", request))) for _ in range(2))
 
     assert (first, then, again) == ([Stored(6, 0)], [Stored(inserted=8, updated=6)], [Stored(0, 0)])
     sources = database.execute("select source, inserted, updated from market.imports where source like 'yfinance%'")
@@ -342,3 +360,34 @@ def test_fetched_bars_are_merged_in_postgresql_as_in_memory(
         ("yfinance ACME 1d", 0, 0), ("yfinance ACME 1d", 6, 0), ("yfinance ACME 1d", 8, 6),
     ]  # fmt: skip
     stores.close()
+
+
+def test_waits_double_are_shortened_by_chance_and_end_in_time() -> None:
+    waits = Waits()
+    clock = iter([0.0, 10.0, 60.0, 89.5])
+    slow = Patience(wait=waits.append, chance=lambda: 0.5, clock=lambda: next(clock))
+
+    def failing() -> None:
+        raise PassingError("the line is dead")
+
+    with pytest.raises(ProviderUnavailableError, match=r"in 3 attempts \(the line is dead\)"):
+        slow.call("a provider", failing)
+
+    assert waits == [0.75, 1.5], "the third would end after the deadline of 90 seconds"
+
+
+def test_series_of_yahoo_are_asked_for_with_a_pause_between(bars: InMemoryBars, site: transports.Yahoo) -> None:
+    waits = Waits()
+    yahoo = Yahoo(waits.patience, site.session, lambda: NOW)
+
+    fetch(bars, yahoo)
+    fetch(bars, yahoo)
+
+    assert waits == [0.5]
+
+
+def test_a_fetch_that_brings_nothing_at_all_says_so(bars: InMemoryBars, yahoo: Yahoo) -> None:
+    fetch(bars, yahoo)
+
+    with pytest.raises(NothingFetchedError, match="has no bars from 2024-06-07 00:00 to 2024-05-02"):
+        fetch(bars, yahoo, end="2024-05-01")

@@ -9,7 +9,9 @@ import termios
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import main
 from database.embedded.server import EmbeddedPostgres
@@ -77,6 +79,45 @@ def test_a_file_is_imported_and_backtested_in_two_commands(tmp_path: Path, capsy
     assert codes == [0, 0]
     assert "layout: Yahoo Finance" in told and "stored: 3 bars added, 0 changed" in told
     assert "buy_and_hold() on NVDA 1d, 2023-01-03 to 2023-01-05" in told
+
+
+def test_a_dataset_is_fetched_and_backtested_in_two_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = [f"2023-01-{day:02}" for day in (3, 4, 5, 6)]
+    prices = {name: [10.0, 11.0, 12.0, 13.0] for name in ("open", "high", "low", "close")}
+    parquet.write_table(pa.table({"date": days, "ticker": ["LAKE"] * 4, **prices}), tmp_path / "bars.parquet")
+    fetch = f"fetch duckdb LAKE --from {tmp_path}".split()
+
+    codes = [main.main(fetch), main.main(fetch), main.main(["backtest", "buy_and_hold", "LAKE"])]
+
+    told = capsys.readouterr().out
+    assert codes == [0, 0, 0]
+    assert "stored: 4 bars added, 0 changed" in told and "stored: 0 bars added, 0 changed" in told
+    assert "LAKE (equity, USD) stored: 1d 2023-01-03 00:00 to 2023-01-06 00:00" in told
+    assert "buy_and_hold() on LAKE 1d, 2023-01-03 to 2023-01-06" in told
+
+
+def test_a_fetch_that_fails_says_what_would_be_right(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = [main.main(line.split()) for line in (
+        "fetch yahoo AAPL",
+        "fetch ccxt BTC/USDT --exchange binanc",
+        "fetch duckdb NONE --from missing.parquet",
+        "fetch yfinance AAPL --mode tial",
+        "fetch yfinance NONE --mode local",
+    )]  # fmt: skip
+
+    complaints = capsys.readouterr().err
+    assert codes == [1] * 5
+    for right in (
+        "known: ccxt, duckdb, yfinance",
+        "did you mean 'binance'",
+        "there is no such file",
+        "'backfill'",
+        "'NONE'",
+    ):
+        assert right in complaints
+    assert "Traceback" not in complaints
 
 
 def test_a_dry_run_stores_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,4 +308,4 @@ def test_a_progress_bar_is_drawn_on_a_terminal_and_leaves_the_result_alone(tmp_p
 def test_help_lists_every_command() -> None:
     told = subprocess.run([sys.executable, "main.py", "--help"], capture_output=True, text=True, check=True).stdout
 
-    assert all(command in told for command in ("serve", "demo", "backtest", "import", "doctor", "db"))
+    assert all(command in told for command in ("serve", "demo", "backtest", "import", "fetch", "doctor", "db"))

@@ -14,8 +14,7 @@ from backtesting.errors import BacktestError, UnknownNameError
 from backtesting.providers import provider
 from backtesting.providers.ccxt_exchange import CcxtExchange
 from backtesting.providers.errors import MissingExtraError, NothingFetchedError, ProviderUnavailableError
-from backtesting.providers.place import Place
-from backtesting.types import Asset, AssetClass, PriceRows, Timeframe, instant
+from backtesting.types import Asset, AssetClass, Place, PriceRows, Timeframe, instant
 from tests.fixtures.transports import Exchange, Klines, Waits, kraken, recorded, served
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -13,13 +13,12 @@ from pyarrow import parquet
 
 from backtesting.data_import import DataImporter
 from backtesting.errors import BacktestError, InvalidInputError, UnknownNameError
-from backtesting.fetching import Fetcher, FetchRequest
+from backtesting.fetching import Fetcher
 from backtesting.ports import Provider
 from backtesting.price_files import UnreadableFileError
 from backtesting.providers import provider
 from backtesting.providers.errors import MissingExtraError, NothingFetchedError, ProviderUnavailableError
-from backtesting.providers.place import Place
-from backtesting.types import Coverage, PriceRows, Timeframe, instant, validated
+from backtesting.types import Coverage, FetchRequest, Place, PriceRows, Timeframe, instant, validated
 from tests.fixtures.in_memory import InMemoryBars
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -194,10 +193,10 @@ def test_new_rows_of_a_dataset_are_added(lake: Path) -> None:
     fetcher = Fetcher(bars, DataImporter(bars, bars, lambda: NOW), lambda: NOW)
     last = lake / "ticker=ACME" / "part=1" / "bars.parquet"
     held_back = last.rename(lake.parent / "later")
-    list(fetcher.run(source(lake), FetchRequest(symbol="ACME")))
+    list(fetcher.run(source(lake), "ACME", FetchRequest(provider="duckdb", symbols=["ACME"])))
 
     held_back.rename(last)
-    (done,) = fetcher.run(source(lake), FetchRequest(symbol="ACME"))
+    (done,) = fetcher.run(source(lake), "ACME", FetchRequest(provider="duckdb", symbols=["ACME"]))
 
     assert done.stored is not None and (done.stored.inserted, done.stored.updated) == (len(DAYS) - 9, 0)
     assert bars.coverage("ACME") == [

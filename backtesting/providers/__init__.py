@@ -7,8 +7,8 @@ from backtesting.ports import Provider
 from backtesting.providers.ccxt_exchange import CcxtExchange
 from backtesting.providers.duckdb_query import DuckDBQuery
 from backtesting.providers.patience import Patience
-from backtesting.providers.place import Place
 from backtesting.providers.yahoo import Yahoo
+from backtesting.types import Place
 
 PROVIDERS: Mapping[str, type[Yahoo | CcxtExchange | DuckDBQuery]] = {
     "yfinance": Yahoo,

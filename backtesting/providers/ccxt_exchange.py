@@ -13,9 +13,8 @@ from backtesting.errors import BacktestError, UnknownNameError
 from backtesting.providers.errors import MissingExtraError, PassingError
 from backtesting.providers.fetched import Fetched, named, nothing
 from backtesting.providers.patience import TIMEOUT, Patience
-from backtesting.providers.place import Place
 from backtesting.sessions import STEP
-from backtesting.types import PriceRows, Reading, Timeframe, nanoseconds
+from backtesting.types import Place, PriceRows, Reading, Timeframe, nanoseconds
 
 MILLISECOND = 1_000_000
 PARTS = 20_000
@@ -44,7 +43,7 @@ class CcxtExchange:
     @classmethod
     def at(cls, place: Place, patience: Patience) -> Self:
         """Return the provider of an exchange; UnknownNameError offers the nearest one."""
-        place.only("ccxt", "exchange")
+        place.require_only("ccxt", "exchange")
         if place.exchange is None:
             raise BacktestError("exchange: say which one, for example binance, kraken or coinbase", field="exchange")
         library = ccxt()

@@ -9,7 +9,7 @@ from backtesting.price_files import UnreadableFileError
 
 HEAD = 16
 PARQUET, SQLITE, DUCKDB = b"PAR1", b"SQLite format 3\0", b"DUCK"
-SERVERS = {"postgresql://": "postgres", "postgres://": "postgres", "mysql://": "mysql"}
+SERVERS = {"postgresql://": "postgres", "postgres://": "postgres"}
 
 
 @dataclass(frozen=True, slots=True)

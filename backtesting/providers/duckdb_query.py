@@ -16,8 +16,7 @@ from backtesting.providers.datasets import Dataset, dataset_at
 from backtesting.providers.errors import MissingExtraError, ProviderUnavailableError
 from backtesting.providers.fetched import hash_of, named, nothing, within
 from backtesting.providers.patience import Patience
-from backtesting.providers.place import Place
-from backtesting.types import PriceRows, Reading, Timeframe
+from backtesting.types import Place, PriceRows, Reading, Timeframe
 
 SAFE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 UTC = "set TimeZone = 'UTC'"
@@ -45,7 +44,7 @@ class DuckDBQuery:
     @classmethod
     def at(cls, place: Place, _: Patience) -> Self:
         """Return the provider of a dataset or database."""
-        place.only("duckdb", "path", "table")
+        place.require_only("duckdb", "path", "table")
         if place.path is None:
             raise BacktestError("path: say which Parquet files, folder or database to read", field="path")
         return cls(dataset_at(place.path, place.table))

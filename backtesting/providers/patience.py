@@ -10,7 +10,8 @@ from backtesting.providers.errors import PassingError, ProviderUnavailableError
 
 ATTEMPTS = 5
 FIRST_WAIT = 1.0
-TIMEOUT = 15.0  # seconds of one request: with the waits, all attempts end within a minute and a half
+LONGEST = 90.0  # seconds after which no further attempt begins
+TIMEOUT = 15.0  # seconds of one request for bars
 
 Answer = TypeVar("Answer")
 
@@ -21,18 +22,26 @@ class Patience:
 
     wait: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
 
     def call(self, name: str, request: Callable[[], Answer]) -> Answer:
         """Return the answer; ProviderUnavailableError where the request fails in passing at every attempt."""
-        for attempt in range(ATTEMPTS - 1):
+        deadline = self.clock() + LONGEST
+        attempt = 1
+        while True:
             try:
                 return request()
-            except PassingError:
-                self.wait(FIRST_WAIT * 2**attempt * (1 - self.chance() / 2))
-        try:
-            return request()
-        except PassingError as error:
-            raise ProviderUnavailableError(
-                f"{name} gave no answer that can be used in {ATTEMPTS} attempts ({error}): check your network, or try "
-                "again later"
-            ) from error
+            except PassingError as error:
+                wait = FIRST_WAIT * 2 ** (attempt - 1) * (1 - self.chance() / 2)
+                if attempt == ATTEMPTS or self.clock() + wait > deadline:
+                    raise given_up(name, attempt, error) from error
+            self.wait(wait)
+            attempt += 1
+
+
+def given_up(name: str, attempts: int, error: PassingError) -> ProviderUnavailableError:
+    """Return the error that tells the last failure."""
+    count = f"{attempts} attempts" if attempts > 1 else "one long attempt"
+    return ProviderUnavailableError(
+        f"{name} gave no answer that can be used in {count} ({error}): check your network, or try again later"
+    )

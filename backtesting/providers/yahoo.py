@@ -4,6 +4,7 @@ Yahoo's prices are adjusted for splits, its `Adj Close` for splits and dividends
 a new split or dividend comes.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,8 +20,7 @@ from backtesting.errors import BacktestError, UnknownNameError, shown
 from backtesting.providers.errors import MissingExtraError, NothingFetchedError, PassingError
 from backtesting.providers.fetched import Fetched, named, nothing, within
 from backtesting.providers.patience import TIMEOUT, Patience
-from backtesting.providers.place import Place
-from backtesting.types import Asset, AssetClass, PriceRows, Reading, Timeframe, utc_now
+from backtesting.types import Asset, AssetClass, Place, PriceRows, Reading, Timeframe, utc_now
 
 SITE = "Yahoo Finance"
 INTERVALS: Mapping[Timeframe, str] = MappingProxyType({
@@ -40,6 +40,7 @@ MICS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 NO_SERIES, NOT_FOUND, TOO_MANY, SERVER_TROUBLE = "no data found, symbol", 404, 429, 500
 CANDIDATES = 5
+PAUSE = 0.5  # seconds between requests, for Yahoo shuts out whoever asks too fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,12 @@ class Yahoo:
         self._patience = patience
         self._session = session
         self._now = now
+        self._asked = False
 
     @classmethod
     def at(cls, place: Place, patience: Patience) -> Self:
         """Return the provider; it has one place only."""
-        place.only("yfinance")
+        place.require_only("yfinance")
         return cls(patience)
 
     def symbol(self, name: str) -> str:
@@ -81,6 +83,9 @@ class Yahoo:
         if timeframe not in INTERVALS:
             raise UnknownNameError.among(f"timeframe of {SITE}", timeframe.value, INTERVALS, field="timeframe")
         name, first = named("yfinance", symbol, timeframe), self._first(timeframe, start)
+        if self._asked:
+            self._patience.wait(PAUSE)
+        self._asked = True
         try:
             answer = self._patience.call(SITE, partial(self._ask, symbol, timeframe, first))
         except NothingFetchedError:
@@ -148,6 +153,7 @@ def yfinance() -> Any:
     except ImportError as error:
         raise MissingExtraError("yfinance") from error
     library.config.debug.hide_exceptions = False
+    logging.getLogger("yfinance").setLevel(logging.CRITICAL)
     return library
 
 

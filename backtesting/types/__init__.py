@@ -1,6 +1,7 @@
 """The words of the domain: what comes in is validated once, what we produce is frozen."""
 
 from backtesting.types.catalog import AssetEdit, AssetEntry, AssetPage, AssetSearch, SeriesEntry
+from backtesting.types.fetching import FetchMode, FetchRequest, Place
 from backtesting.types.imports import (
     Coverage,
     Finding,
@@ -83,6 +84,8 @@ __all__ = [
     "Day",
     "Diagnostic",
     "EquityCurve",
+    "FetchMode",
+    "FetchRequest",
     "Fill",
     "Finding",
     "Flag",
@@ -93,6 +96,7 @@ __all__ = [
     "Integers",
     "MetricValue",
     "Parameters",
+    "Place",
     "PriceRows",
     "Progress",
     "QualityReport",
