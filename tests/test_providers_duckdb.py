@@ -18,7 +18,7 @@ from backtesting.ports import Provider
 from backtesting.price_files import UnreadableFileError
 from backtesting.providers import provider
 from backtesting.providers.errors import MissingExtraError, NothingFetchedError, ProviderUnavailableError
-from backtesting.types import Coverage, FetchRequest, Place, PriceRows, Timeframe, instant, validated
+from backtesting.types import FetchRequest, Place, PriceRows, Timeframe, instant, validated
 from tests.fixtures.in_memory import InMemoryBars
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -199,9 +199,12 @@ def test_new_rows_of_a_dataset_are_added(lake: Path) -> None:
     (done,) = fetcher.run(source(lake), "ACME", FetchRequest(provider="duckdb", symbols=["ACME"]))
 
     assert done.stored is not None and (done.stored.inserted, done.stored.updated) == (len(DAYS) - 9, 0)
-    assert bars.coverage("ACME") == [
-        Coverage(Timeframe.D1, datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 29, tzinfo=UTC))
-    ]
+    (daily,) = bars.coverage("ACME")
+    assert (daily.timeframe, daily.first, daily.last) == (
+        Timeframe.D1,
+        datetime(2024, 1, 2, tzinfo=UTC),
+        datetime(2024, 1, 29, tzinfo=UTC),
+    )
 
 
 def test_a_library_that_is_not_installed_is_named(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
