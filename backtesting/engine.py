@@ -94,12 +94,12 @@ class BacktestEngine:
         """Make the strategy, find the asset and its stored period, and fill in what the request left open."""
         strategy, position_size = self._registry.configure(request.strategy_id, request.parameters)
         asset = self._bars.asset(request.asset_symbol)
-        costs = request.costs or PRESET_OF_CLASS.get(asset.asset_class, "us_equity")
+        preset = PRESET_OF_CLASS.get(asset.asset_class, "us_equity")
         complete = request.model_copy(
             update={
                 "asset_symbol": asset.symbol,
-                "parameters": {**strategy.model_dump(), "position_size": position_size},
-                "costs": costs,
+                "parameters": strategy.model_dump() | ({} if request.sizing else {"position_size": position_size}),
+                "costs": request.costs or preset,
             }
         )
         return Plan(
@@ -108,7 +108,7 @@ class BacktestEngine:
             strategy=strategy,
             position_size=position_size,
             asset=asset,
-            costs=costs if isinstance(costs, Costs) else COST_PRESETS[costs],
+            costs=_costs(complete, COST_PRESETS[preset]),
             costs_assumed=request.costs is None and asset.asset_class is AssetClass.UNKNOWN,
         )
 
@@ -128,3 +128,14 @@ class BacktestEngine:
             return None
         self._runs.add(replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=str(error)), None)
         return run.id
+
+
+def _costs(request: BacktestRequest, usual: Costs) -> Costs:
+    """Return the request's costs with its own rates written in, and the asset's usual borrow where none is told."""
+    costs = request.costs if isinstance(request.costs, Costs) else COST_PRESETS[request.costs or "us_equity"]
+    changes = {
+        "commission": request.fees,
+        "slippage": request.slippage,
+        "borrow": usual.borrow if costs.borrow is None else None,
+    }
+    return costs.model_copy(update={name: rate for name, rate in changes.items() if rate is not None})

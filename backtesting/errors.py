@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 60
 LISTED_NAMES = 60
 # pydantic's paths name the branch of a union it took, which the caller never wrote
-UNION_BRANCHES = (("costs", "preset"), ("costs", "rates"))
+DISTANCES = ("stop_loss", "take_profit", "trailing_stop")
+SIZINGS = ("percent_equity", "fixed_cash", "fixed_units", "vol_target", "risk_per_trade", "kelly")
+UNION_BRANCHES = frozenset(
+    [("costs", "preset"), ("costs", "rates")]
+    + [(distance, branch) for distance in DISTANCES for branch in ("fraction", "multiple")]
+    + [("sizing", method) for method in SIZINGS]
+)
 TOLD_PROBLEMS, KEPT_PROBLEMS = 10, 100
 SHORTEST_ABBREVIATION = 3
 

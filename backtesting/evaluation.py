@@ -2,36 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 import numpy as np
 
 from backtesting.calendars import periods_per_year
+from backtesting.conditions import Conditions, bars_before, conditions_of, needs_true_range
 from backtesting.data_loader import LoadedBars, Period
+from backtesting.decisions import Terms
 from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
 from backtesting.metrics import Evidence, measure
 from backtesting.metrics.growth import Growth, years_of
 from backtesting.provenance import config_hash, data_hash, versions
-from backtesting.simulation import Terms, simulate
-from backtesting.strategy import Strategy
+from backtesting.simulation import simulate
+from backtesting.strategy import RECURSIVE_UNSTABLE, Strategy
 from backtesting.types import (
     Adjustment,
     Asset,
     BacktestRequest,
     BacktestResult,
     Bars,
-    Booleans,
     Costs,
     EquityCurve,
     Signals,
     Simulation,
     Summary,
     instant,
+    nanoseconds,
 )
-
-DECIDING_BARS = 2  # the bar before the period decides, and a crossing compares it with the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,25 @@ class Plan:
 
     @property
     def history(self) -> int:
-        """Bars wanted before the period (W1)."""
-        return self.strategy.warmup + self.strategy.unstable + DECIDING_BARS
+        """Bars wanted before the period (W1), the one that decides and the one a crossing compares it with included."""
+        if self.request.history_bars is not None:
+            return self.request.history_bars
+        return self.settled + self.request.delay_bars + 1
+
+    @property
+    def warmup(self) -> int:
+        """Bars before the first one where the strategy and the order's options have all their indicators."""
+        return max(self.strategy.warmup, self._before_conditions)
+
+    @property
+    def settled(self) -> int:
+        """Bars before the first one where recursive indicators have forgotten their seed, too."""
+        unstable = RECURSIVE_UNSTABLE if needs_true_range(self.request, self.costs) else 0
+        return max(self.strategy.warmup + self.strategy.unstable, self._before_conditions + unstable)
+
+    @property
+    def _before_conditions(self) -> int:
+        return bars_before(self.request, self.costs, self.request.timeframe)
 
 
 def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
@@ -57,30 +74,49 @@ def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
 
     NoBarsError when the bars end before the strategy can decide and fill.
     """
+    request, year = plan.request, year_of(plan, loaded)
     signals = plan.strategy.signals(loaded.bars)
+    conditions = conditions_of(loaded.bars, loaded.session, request, plan.costs, year.periods)
     terms = Terms(
-        initial_capital=plan.request.initial_capital,
+        initial_capital=request.initial_capital,
         position_size=plan.position_size,
         costs=plan.costs,
-        fill=plan.request.fill,
-        first_decision=first_decision(plan, loaded, signals),
+        fill=request.fill,
+        first_decision=first_decision(plan, loaded, signals, conditions),
         history=loaded.history,
+        options=request,
     )
-    simulation = simulate(loaded.bars, signals, terms)
-    summary = _Report(plan, loaded, signals, terms, simulation).summary()
+    simulation = simulate(loaded.bars, signals, terms, conditions)
+    summary = _Report(plan, loaded, year, terms, simulation).summary()
     curve = EquityCurve(loaded.bars.time[loaded.history :], simulation.equity)
     return BacktestResult(summary, simulation.trades, curve)
 
 
-def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals) -> int:
+@dataclass(frozen=True, slots=True)
+class Year:
+    """Sessions a year, and whether the calendar was told by the bars alone (A2)."""
+
+    periods: float
+    assumed: bool
+
+
+def year_of(plan: Plan, loaded: LoadedBars) -> Year:
+    """Return the request's own periods a year, or those of the asset's class."""
+    if plan.request.periods_per_year:
+        return Year(plan.request.periods_per_year, assumed=False)
+    period = loaded.bars.time[loaded.history :]
+    return Year(*periods_per_year(plan.asset.asset_class, plan.request.timeframe, period))
+
+
+def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals, conditions: Conditions) -> int:
     """Return the number of the bar that decides first: the last one before the period, or the first defined (W2)."""
-    defined = np.ones(len(loaded.bars), dtype=bool)
+    defined = conditions.defined(len(loaded.bars))
     for indicator in signals.indicators.values():
         defined &= np.isfinite(indicator)
-    delay = 0 if plan.request.fill == "same_close" else 1
-    earliest = max(loaded.history - delay, 0)
+    delay = plan.request.delay
+    earliest = max(_first_fill(plan, loaded) - delay, 0)
     deciding = np.flatnonzero(defined[earliest : len(defined) - delay])
-    if not len(deciding) and len(defined) > plan.strategy.warmup + delay:
+    if not len(deciding) and len(defined) > plan.warmup + delay and not defined.any():
         raise NoBarsError(
             f"the indicators of {plan.request.strategy_id} are undefined on all {len(defined)} bars, as on prices that "
             "never move: choose another symbol or period",
@@ -88,12 +124,21 @@ def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals) -> int:
         )
     if not len(deciding):
         raise NoBarsError(
-            f"{plan.request.strategy_id} needs {plan.strategy.warmup} bars of warm-up and then one that decides and "
+            f"{plan.request.strategy_id} needs {plan.warmup} bars of warm-up and then one that decides and "
             f"one that fills, but only {len(loaded.bars)} bars are stored up to {plan.request.end_date}: "
             "choose a later end_date or shorter periods",
             field="end_date",
         )
     return earliest + int(deciding[0])
+
+
+def _first_fill(plan: Plan, loaded: LoadedBars) -> int:
+    """Return the first bar of the period, or of `trade_from` where that is later."""
+    day = plan.request.trade_from
+    if day is None:
+        return loaded.history
+    start = nanoseconds(datetime.combine(day, time(), UTC))
+    return max(loaded.history, int(np.searchsorted(loaded.session, start)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,12 +147,12 @@ class _Report:
 
     plan: Plan
     loaded: LoadedBars
-    signals: Signals
+    year: Year
     terms: Terms
     simulation: Simulation
 
     def summary(self) -> Summary:
-        evidence, calendar_assumed = self._evidence()
+        evidence = self._evidence()
         metrics, undefined = measure(evidence)
         counters = self._counters()
         findings = Findings(
@@ -117,8 +162,8 @@ class _Report:
             gaps=self.loaded.gaps,
             costs=self.plan.costs,
             costs_assumed=self.plan.costs_assumed,
-            calendar_assumed=calendar_assumed,
-            missing_history=self.plan.strategy.warmup + self.plan.strategy.unstable - self.loaded.history,
+            calendar_assumed=self.year.assumed,
+            missing_history=self.plan.settled - self.loaded.history,
             first_tradable=instant(self._period.time[self._first_tradable]),
             bars=self._period,
             trades=self.simulation.trades,
@@ -137,27 +182,20 @@ class _Report:
         return self.loaded.bars[self.loaded.history :]
 
     @property
-    def _delay(self) -> int:
-        return 0 if self.terms.fill == "same_close" else 1
-
-    @property
     def _first_tradable(self) -> int:
-        return self.terms.first_decision + self._delay - self.loaded.history
+        return self.terms.first_decision + self.terms.delay - self.loaded.history
 
-    def _evidence(self) -> tuple[Evidence, bool]:
-        period = self._period
-        periods, assumed = periods_per_year(self.plan.asset.asset_class, self.plan.request.timeframe, period.time)
-        evidence = Evidence(
-            bars=period,
+    def _evidence(self) -> Evidence:
+        return Evidence(
+            bars=self._period,
             session=self.loaded.session[self.loaded.history :],
             simulation=self.simulation,
             initial_capital=self.plan.request.initial_capital,
-            periods_per_year=periods,
+            periods_per_year=self.year.periods,
             risk_free=self.plan.request.risk_free,
             base_time=self._base_time(),
             seed=self.plan.request.seed,
         )
-        return evidence, assumed
 
     def _bankrupt(self) -> datetime | None:
         bar = self.simulation.bankrupt_bar
@@ -170,35 +208,21 @@ class _Report:
 
     def _base_time(self) -> int | None:
         """Return the instant returns start from, or None where the first bar is the base (A4)."""
-        if self.loaded.history:
+        if self.loaded.history and self.loaded.history >= self.terms.delay:
             return int(self.loaded.bars.time[self.loaded.history - 1])
-        return int(self.loaded.bars.time[0]) if self._delay == 0 else None
+        return int(self.loaded.bars.time[0]) if self.terms.delay == 0 else None
 
     def _counters(self) -> Mapping[str, int | None]:
-        """Count what happened to signals and orders (P4); without stops no bar is ambiguous."""
-        decided = slice(self.terms.first_decision, None)
-        entries, exits = self.signals.entries[decided], self.signals.exits[decided]
-        holding = self._holding_before_decision()
-        only_entry, only_exit = entries & ~exits, exits & ~entries
-        last = only_exit[-1] if holding[-1] else only_entry[-1]
+        """Return what happened to signals and orders, and how many bars are missing (P4)."""
+        idle = self._period.volume[self.simulation.trades.fill_bars] == 0
         return {
-            "conflicting_signals": int(np.count_nonzero(entries & exits)),
-            "ignored_signals": int(np.count_nonzero(only_entry & holding)),
-            "clipped_orders": self.simulation.clipped_orders,
-            "unfilled_orders": self.simulation.unfilled_orders,
-            "ambiguous_bars": 0,
-            "pending_signal": int(bool(last) and self._delay > 0),
-            "zero_volume_fills": int(np.count_nonzero(self._period.volume[self.simulation.trades.fill_bars] == 0)),
+            **self.simulation.counters,
+            "zero_volume_fills": int(np.count_nonzero(idle)),
             "missing_bars": self.loaded.gaps.count if self.loaded.gaps else None,
         }
 
-    def _holding_before_decision(self) -> Booleans:
-        """Say for each deciding bar whether a position is held when its decision is made."""
-        held = np.concatenate([np.zeros(self.loaded.history + 1, dtype=bool), self.simulation.units > 0])
-        return held[self.terms.first_decision + self._delay :][: len(self.loaded.bars) - self.terms.first_decision]
-
     def _provenance(self, evidence: Evidence) -> Mapping[str, object]:
-        bars, request = self.loaded.bars, self.plan.request
+        bars, request, bankrupt = self.loaded.bars, self.plan.request, self._bankrupt()
         return {
             "contract_version": versions()["contract"],
             "config_hash": config_hash(request),
@@ -211,9 +235,11 @@ class _Report:
             "resampled_from": self.plan.period.series.resampled_from,
             "first_tradable_bar": instant(self._period.time[self._first_tradable]).isoformat(),
             "periods_per_year": evidence.periods_per_year,
+            "engine": self.simulation.engine,
+            "bankrupt": None if bankrupt is None else bankrupt.date().isoformat(),
             "fill": request.fill,
             "adjustment": self.loaded.adjustment,
-            "costs": self.plan.costs.model_dump(),
+            "costs": self.plan.costs.model_dump(mode="json", exclude_defaults=True),
             "seed": request.seed,
             "versions": versions(),
         }

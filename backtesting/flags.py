@@ -78,6 +78,18 @@ def _prices(found: Findings) -> Iterator[Flag]:
         yield Flag(SPLIT, f"{split.message}; profit and loss around it is not real")
     if found.request.fill == "same_close":
         yield Flag("optimistic_fill", "orders fill at the very close that decided them, which nobody can trade")
+    if found.request.intrabar == "optimistic":
+        yield Flag("optimistic_intrabar", "where a bar holds both stop and target, the target is taken to come first")
+    elif ambiguous := found.counters["ambiguous_bars"]:
+        yield Flag(
+            "ambiguous_bars",
+            f"{ambiguous} bars leave open what came first; with targets before stops the total return is "
+            f"{found.metrics['total_return_optimistic']:.2%}",
+        )
+    if clipped := found.counters["clipped_orders"]:
+        yield Flag("clipped_orders", f"{clipped} entries were cut to what the account could pay")
+    if pending := found.counters["pending_signal"]:
+        yield Flag("pending_signal", f"{pending} signals at the end have no bar left to fill in")
     if dropped := found.counters["unfilled_orders"]:
         yield Flag("unfilled_orders", f"{dropped} orders were too small to be sent")
     if idle := found.counters["zero_volume_fills"]:
@@ -98,12 +110,14 @@ def _data(found: Findings) -> Iterator[Flag]:
 
 
 def _assumptions(found: Findings) -> Iterator[Flag]:
-    if found.costs.commission == found.costs.slippage == 0:
+    if found.costs.are_zero:
         yield Flag("zero_costs", "no commission and no slippage are charged: real trading costs money")
     elif found.costs_assumed:
         yield Flag("costs_assumed", f"the class of {found.asset.symbol} is unknown; costs of US equities are assumed")
     if found.request.costs == "fx":
         yield Flag("swaps_not_modelled", "overnight swap rates are not charged")
+    if found.request.periods_per_year:
+        yield Flag("periods_overridden", f"ratios count {found.request.periods_per_year:g} sessions a year, as asked")
     if found.calendar_assumed:
         yield Flag("calendar_assumed", f"the calendar of {found.asset.symbol} is inferred from the days of its bars")
     elif found.gaps is None or found.gaps.unchecked:

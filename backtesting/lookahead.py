@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backtesting.decisions import Terms
 from backtesting.errors import LookAheadError
-from backtesting.simulation import Terms, simulate
+from backtesting.simulation import simulate
 from backtesting.strategy import Strategy
 from backtesting.types import NS_PER_DAY, Bars, Booleans, Costs, Floats, Integers, Signals
 

@@ -1,52 +1,59 @@
 """Trades signals over bars under the contract: decided at a close, filled as `fill` says, costs on both sides.
 
-Strategy, benchmark and the strategy without costs are three columns of one simulation, so all three follow the same
-rules from the same bar.
+Strategy, benchmark and the strategy without costs follow the same rules from the same bar. What vectorbt's sizing
+expresses exactly runs on its kernels, three columns of one simulation; everything else on our own (`order_trading`).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from backtesting.errors import SimulationError
-from backtesting.types import Bars, Booleans, Costs, Fill, Floats, Signals, Simulation, Trades
-from backtesting.vectorbt_kernels import BUY, Account, Columns, trade_long
+from backtesting.conditions import Conditions
+from backtesting.decisions import PLAIN, Decisions, Terms, decisions_of, ignored_and_pending
+from backtesting.errors import BadBarsError, SimulationError
+from backtesting.trade_book import CODES, Fills, trades_of
+from backtesting.types import (
+    Bars,
+    Booleans,
+    ExitReason,
+    Floats,
+    OrderOptions,
+    PercentEquity,
+    Signals,
+    Simulation,
+    Trades,
+)
+from backtesting.vectorbt_kernels import BUY, Account, Columns, load_kernels, trade_long
 
 STRATEGY, BENCHMARK, COSTLESS = 0, 1, 2
 FULL_SIZE_TOLERANCE = 1e-9
+OWN_KERNEL = "backtesting-mcp stop_kernel"
+# What vectorbt does as the contract says; the rest of the options has to be as it is by default.
+EXPRESSED = frozenset({"sizing", "max_leverage", "stop_base", "intrabar", "limit_touch"})
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On which terms signals are traded; `history` bars come before the period, `first_decision` counts from there."""
+def simulate(bars: Bars, signals: Signals, terms: Terms, conditions: Conditions | None = None) -> Simulation:
+    """Trade the signals decided from `first_decision` on, over the bars after the history (W2, T2).
 
-    initial_capital: float
-    position_size: float
-    costs: Costs
-    fill: Fill
-    first_decision: int
-    history: int
+    `conditions` are those the options ask for. BadBarsError where stops meet bars of closes alone (S7).
+    """
+    decisions = decisions_of(signals, terms)
+    if is_plain(terms):
+        return _plain(bars, decisions, terms)
+    if terms.options.has_stops and (bars.high == bars.low).all():
+        raise BadBarsError("stops and targets need bars with a high and a low: drop them, or import full bars")
+    return _own(bars, decisions, terms, conditions or Conditions())
 
 
-def simulate(bars: Bars, signals: Signals, terms: Terms) -> Simulation:
-    """Trade the signals decided from `first_decision` on, over the bars after the history (W2, T2)."""
-    entries = np.column_stack([signals.entries, np.zeros_like(signals.entries), signals.entries])
-    exits = np.column_stack([signals.exits, np.zeros_like(signals.exits), signals.exits])
-    entries[: terms.first_decision] = exits[: terms.first_decision] = False
-    entries[terms.first_decision, BENCHMARK] = True
-    entries, exits = (_due(each, terms) for each in (entries, exits))
-    period = bars[terms.history :]
-    price = period.open if terms.fill == "next_open" else period.close
-    columns = Columns(
-        entries=entries,
-        exits=exits,
-        size=np.array([terms.position_size, 1.0, terms.position_size]),
-        fees=np.array([terms.costs.commission, terms.costs.commission, 0.0]),
-        slippage=np.array([terms.costs.slippage, terms.costs.slippage, 0.0]),
+def is_plain(terms: Terms) -> bool:
+    """Tell whether vectorbt's percent sizing expresses the terms exactly."""
+    sizing = terms.options.sizing
+    others = (name for name in OrderOptions.model_fields if name not in EXPRESSED)
+    return (
+        terms.costs.are_rates
+        and (sizing is None or (isinstance(sizing, PercentEquity) and sizing.fraction <= 1))
+        and all(getattr(terms.options, name) == getattr(PLAIN, name) for name in others)
     )
-    account = trade_long(columns, price, period.close, terms.initial_capital)
-    return _outcome(account, period, price, entries[:, STRATEGY] & ~exits[:, STRATEGY], terms)
 
 
 def check_simulation() -> None:
@@ -58,35 +65,115 @@ def check_simulation() -> None:
         raise SimulationError(f"the kernels compute an equity of {equity.tolist()} where it is [1000, 1100]")
 
 
-def _due(decided: Booleans, terms: Terms) -> Booleans:
-    """Move decisions to the bar where they fill, and keep the period's bars."""
-    due = decided
-    if terms.fill != "same_close":
-        due = np.zeros_like(decided)
-        due[1:] = decided[:-1]
-    return due[terms.history :]
-
-
-def _outcome(account: Account, period: Bars, price: Floats, wanted: Booleans, terms: Terms) -> Simulation:
-    if not np.isfinite(account.equity).all():
-        raise SimulationError("equity grew beyond what a number can hold: the prices or the capital cannot be meant")
-    orders = account.orders[account.orders["col"] == STRATEGY]
-    base, paid = price[orders["idx"]], orders["price"]
-    units, equity, benchmark = map(_frozen, (account.units[:, STRATEGY], *account.equity.T[: BENCHMARK + 1]))
+def _plain(bars: Bars, decisions: Decisions, terms: Terms) -> Simulation:
+    """Trade on vectorbt's kernels."""
+    nothing = np.zeros_like(decisions.enter_long)
+    hold = nothing.copy()
+    hold[terms.first_decision] = True
+    entries = _due(decisions.enter_long, hold, terms)
+    sizing = terms.options.sizing
+    size = sizing.fraction if isinstance(sizing, PercentEquity) else terms.position_size
+    columns = Columns(
+        entries=entries,
+        exits=_due(decisions.exit_long, nothing, terms),
+        size=np.array([size, 1.0, size]),
+        fees=np.array([terms.costs.commission, terms.costs.commission, 0.0]),
+        slippage=np.array([terms.costs.slippage, terms.costs.slippage, 0.0]),
+    )
+    period = bars[terms.history :]
+    price = period.open if terms.fill == "next_open" else period.close
+    account = trade_long(columns, price, period.close, terms.initial_capital)
+    _require_finite(account.equity)
+    equity, benchmark = map(_frozen, account.equity.T[: BENCHMARK + 1])
+    units = _frozen(account.units[:, STRATEGY])
+    trades = trades_of(_fills(account, period, price), bars, terms)
+    bought = account.orders[(account.orders["col"] == STRATEGY) & (account.orders["side"] == BUY)]
     held_before = np.concatenate([[0.0], units[:-1]]) > 0
-    bought = orders[orders["side"] == BUY]
+    counters = {
+        **_of_signals(decisions, units, terms),
+        "clipped_orders": _clipped(bought, equity, terms.initial_capital, size),
+        "unfilled_orders": int(np.count_nonzero(entries[:, STRATEGY] & ~held_before)) - len(bought),
+        "ambiguous_bars": 0,
+    }
     return Simulation(
         equity=equity,
         benchmark=benchmark,
         units=units,
-        trades=_trades(account.trades[account.trades["col"] == STRATEGY], period),
-        traded=float(np.sum(orders["size"] * paid)),
-        fees_paid=float(np.sum(orders["fees"])),
-        slippage_paid=float(np.sum(np.abs(paid - base) * orders["size"])),
+        trades=trades,
+        traded=_traded(trades),
+        fees_paid=float(trades.fees.sum()),
+        slippage_paid=float(trades.slippage.sum()),
+        borrow_paid=0.0,
         costless_return=float(account.equity[-1, COSTLESS]) / terms.initial_capital - 1.0,
-        clipped_orders=_clipped(bought, equity, terms),
-        unfilled_orders=int(np.count_nonzero(wanted & ~held_before)) - len(bought),
+        optimistic_return=float(equity[-1]) / terms.initial_capital - 1.0,
+        counters=counters,
+        engine=load_kernels().name,
     )
+
+
+def _own(bars: Bars, decisions: Decisions, terms: Terms, conditions: Conditions) -> Simulation:
+    """Trade on our own kernel."""
+    from backtesting.order_trading import trade_orders  # noqa: PLC0415 - numba: 0.4 s and 100 MB, for few requests
+
+    accounts = trade_orders(bars, decisions, terms, conditions)
+    account, state = accounts.strategy, accounts.strategy.state
+    for each in (account, accounts.benchmark, accounts.costless, accounts.optimistic):
+        _require_finite(each.equity)
+    records = account.trades
+    last = float(bars.close[-1])
+    for name in ("exit_price", "exit_market_price"):
+        records[name][records["is_open"]] = last
+    records["exit_bar"][records["is_open"]] = len(account.equity) - 1
+    trades = trades_of(Fills(**{name: records[name].copy() for name in Fills.__slots__}), bars, terms)
+    of_signals = _of_signals(decisions, account.units, terms)
+    bankrupt = int(state["bankrupt_bar"])
+    counters = {
+        "conflicting_signals": of_signals["conflicting_signals"],
+        "ignored_signals": of_signals["ignored_signals"] + int(state["ignored"]),
+        "pending_signal": of_signals["pending_signal"] if bankrupt < 0 else 0,
+        "clipped_orders": int(state["clipped"]),
+        "unfilled_orders": int(state["unfilled"]),
+        "ambiguous_bars": int(state["ambiguous"]),
+    }
+    costless, optimistic = (
+        float(each.equity[-1]) / terms.initial_capital - 1.0 for each in (accounts.costless, accounts.optimistic)
+    )
+    return Simulation(
+        equity=_frozen(account.equity),
+        benchmark=_frozen(accounts.benchmark.equity),
+        units=_frozen(account.units),
+        trades=trades,
+        traded=_traded(trades),
+        fees_paid=float(trades.fees.sum()),
+        slippage_paid=float(trades.slippage.sum()),
+        borrow_paid=float(trades.borrow.sum()),
+        costless_return=costless,
+        optimistic_return=optimistic,
+        counters=counters,
+        engine=OWN_KERNEL,
+        bankrupt_bar=bankrupt if bankrupt >= 0 else None,
+    )
+
+
+def _due(decided: Booleans, beside: Booleans, terms: Terms) -> Booleans:
+    """Return what is due of strategy, benchmark and costless strategy, side by side."""
+    columns = np.empty((len(decided), COSTLESS + 1), dtype=np.bool_)
+    columns[:, STRATEGY], columns[:, BENCHMARK], columns[:, COSTLESS] = decided, beside, decided
+    return terms.due(columns, np.False_)
+
+
+def _of_signals(decisions: Decisions, units: Floats, terms: Terms) -> dict[str, int]:
+    ignored, pending = ignored_and_pending(decisions, units, terms)
+    return {
+        "conflicting_signals": decisions.conflicting,
+        "ignored_signals": ignored,
+        "pending_signal": pending,
+    }
+
+
+def _require_finite(equity: Floats) -> None:
+    if not np.isfinite(equity).all():
+        raise SimulationError("equity grew beyond what a number can hold: the prices or the capital cannot be meant")
 
 
 def _frozen(column: Floats) -> Floats:
@@ -96,25 +183,42 @@ def _frozen(column: Floats) -> Floats:
     return own
 
 
-def _clipped(bought: Any, equity: Floats, terms: Terms) -> int:
+def _clipped(bought: Any, equity: Floats, initial_capital: float, size: float) -> int:
     """Count the entries that spent less than their budget (Q3)."""
-    before = np.concatenate([[terms.initial_capital], equity[:-1]])[bought["idx"]]
+    before = np.concatenate([[initial_capital], equity[:-1]])[bought["idx"]]
     spent = bought["size"] * bought["price"] + bought["fees"]
-    return int(np.count_nonzero(spent < terms.position_size * before * (1 - FULL_SIZE_TOLERANCE)))
+    return int(np.count_nonzero(spent < size * before * (1 - FULL_SIZE_TOLERANCE)))
 
 
-def _trades(records: Any, period: Bars) -> Trades:
-    """Turn vectorbt's exit-trade records into columns."""
-    return Trades(
-        entry_bar=records["entry_idx"],
-        exit_bar=records["exit_idx"],
-        entry_time=period.time[records["entry_idx"]],
-        exit_time=period.time[records["exit_idx"]],
+def _traded(trades: Trades) -> float:
+    """Return the money over all fills."""
+    left = np.where(trades.is_open, 0.0, trades.exit_price)
+    return float(np.sum(trades.quantity * (trades.entry_price + left)))
+
+
+def _fills(account: Account, period: Bars, price: Floats) -> Fills:
+    """Turn vectorbt's exit-trade records into fills; the last close stands in for the exit of an open one."""
+    records = account.trades[account.trades["col"] == STRATEGY]
+    is_open, quantity = records["status"] == 0, records["size"]
+    entry, left = records["entry_idx"], records["exit_idx"]
+    market = np.where(is_open, period.close[left], price[left])
+    paid = np.abs(records["entry_price"] - price[entry]) + np.where(
+        is_open, 0.0, np.abs(records["exit_price"] - market)
+    )
+    nothing, no = np.zeros(len(records)), np.zeros(len(records), dtype=np.bool_)
+    return Fills(
+        entry_bar=entry,
+        exit_bar=left,
         entry_price=records["entry_price"],
         exit_price=records["exit_price"],
-        quantity=records["size"],
-        fees=records["entry_fees"] + records["exit_fees"],
-        pnl=records["pnl"],
-        returns=records["return"],
-        is_open=records["status"] == 0,
+        exit_market_price=market,
+        quantity=quantity,
+        entry_fees=records["entry_fees"],
+        exit_fees=records["exit_fees"],
+        slippage=paid * quantity,
+        borrow=nothing,
+        is_short=no,
+        is_open=is_open,
+        exit_reason=np.where(is_open, -1, CODES[ExitReason.SIGNAL]),
+        exit_inside=no,
     )

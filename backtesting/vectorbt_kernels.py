@@ -150,7 +150,7 @@ def trade_long(columns: Columns, price: Floats, close: Floats, init_cash: float)
     """
     n, k = columns.entries.shape
     cash = np.full(k, float(init_cash))
-    options = _options(n, k) | {
+    options = kernel_options(n, k) | {
         "init_cash": cash,
         "entries": columns.entries,
         "exits": columns.exits,
@@ -208,7 +208,7 @@ def record_dtype(fields: str) -> np.dtype[np.void]:
     return np.dtype([(name.rstrip("*!"), kinds.get(name[-1], np.int64)) for name in fields.split()], align=True)
 
 
-def _options(n: int, k: int) -> dict[str, Any]:
+def kernel_options(n: int, k: int) -> dict[str, Any]:
     """Return the options that are the same in every call; scalars travel as 0-d arrays."""
     no, yes, zero, endless, unset = (np.asarray(value) for value in (False, True, 0.0, np.inf, np.nan))
     first = np.asarray(0)

@@ -316,17 +316,17 @@ def test_turnover_counts_half_the_money_traded_a_year_of_mean_equity() -> None:
 
 def test_c3_costs_left_open_are_those_of_the_asset_class() -> None:
     presets = {
-        AssetClass.EQUITY: (0.0001, 0.0002),
-        AssetClass.ETF: (0.0001, 0.0002),
-        AssetClass.CRYPTO: (0.001, 0.0005),
-        AssetClass.FX: (0.0, 0.0001),
-        AssetClass.UNKNOWN: (0.0001, 0.0002),
+        AssetClass.EQUITY: (0.0001, 0.0002, 0.01),
+        AssetClass.ETF: (0.0001, 0.0002, 0.01),
+        AssetClass.CRYPTO: (0.001, 0.0005, 0.05),
+        AssetClass.FX: (0.0, 0.0001, 0.0),
+        AssetClass.UNKNOWN: (0.0001, 0.0002, 0.01),
     }
 
-    for asset_class, (commission, slippage) in presets.items():
+    for asset_class, (commission, slippage, borrow) in presets.items():
         summary = Desk(STAIRS, Asset("A", "A", asset_class, "USD")).result().summary
 
-        assert summary.provenance["costs"] == {"commission": commission, "slippage": slippage}
+        assert summary.provenance["costs"] == {"commission": commission, "slippage": slippage, "borrow": borrow}
 
 
 def test_c4_costs_are_told_in_money() -> None:

@@ -97,7 +97,15 @@ HAND_WORKED = {
     "recovery_factor": -0.01 / 0.2,
 }
 # Published: min_track_record; hand-worked below: cagr, martin_ratio, benchmark returns.
-ELSEWHERE = {"cagr", "martin_ratio", "min_track_record", "excess_return", "exposure_matched_return"}
+ELSEWHERE = {
+    "cagr",
+    "martin_ratio",
+    "min_track_record",
+    "excess_return",
+    "exposure_matched_return",
+    "total_return_optimistic",
+    "borrow_paid",
+}
 RESAMPLED = {"sharpe_ci95_low", "sharpe_ci95_high"}  # arch, in test_metrics_bootstrap.py
 
 

@@ -59,10 +59,15 @@ def test_p2_a_run_hashes_the_adjusted_bars_it_used_history_included() -> None:
 def test_p2_the_config_hash_is_of_canonical_json_with_every_default() -> None:
     desk = Desk(p_bars())
     canonical = (
-        '{"adjustment":"raw","asset_symbol":"TEST","costs":{"commission":0.001,"slippage":0.0005},'
-        '"end_date":"2020-04-29","fill":"next_open","initial_capital":100000.0,'
-        '"parameters":{"fast_period":20,"position_size":1.0,"slow_period":50},"risk_free":0.0,"seed":0,'
-        '"start_date":"2020-01-01","strategy_id":"sma_crossover","timeframe":"1d"}'
+        '{"adjustment":"raw","asset_symbol":"TEST","close_at_end":false,"costs":{"borrow":null,"commission":0.001,'
+        '"fixed":0.0,"half_spread":0.0,"min_fee":0.0,"participation":0.0,"per_unit":0.0,"slippage":0.0005,'
+        '"slippage_atr":null},"delay_bars":1,"direction":"long","end_date":"2020-04-29","fees":null,'
+        '"fill":"next_open","history_bars":null,"initial_capital":100000.0,"intrabar":"pessimistic",'
+        '"limit_touch":false,"lot_size":0.0,"max_holding":null,"max_leverage":1.0,"min_notional":0.0,'
+        '"parameters":{"fast_period":20,"position_size":1.0,"slow_period":50},"periods_per_year":null,'
+        '"risk_free":0.0,"seed":0,"sizing":null,"slippage":null,"start_date":"2020-01-01","stop_base":"fill",'
+        '"stop_loss":null,"strategy_id":"sma_crossover","take_profit":null,"timeframe":"1d","trade_from":null,'
+        '"trailing_stop":null}'
     )
 
     run = desk.run("sma_crossover", costs=RATES)
@@ -107,9 +112,11 @@ def test_p1_a_result_carries_all_that_made_it() -> None:
         "resampled_from": None,
         "first_tradable_bar": "2020-01-11T00:00:00+00:00",
         "periods_per_year": 252.0,
+        "engine": "vectorbt-rust",
+        "bankrupt": None,
         "fill": "next_close",
         "adjustment": "raw",
-        "costs": {"commission": 0.001, "slippage": 0.0005},
+        "costs": {"commission": 0.001, "slippage": 0.0005, "borrow": 0.01},
         "seed": 7,
         "versions": {
             "backtesting-mcp": VERSION,
@@ -128,7 +135,7 @@ def test_c4_costs_are_told_in_rates_even_where_a_preset_was_meant() -> None:
 
     assert run.request.costs == "us_equity"
     assert run.summary is not None
-    assert run.summary.provenance["costs"] == {"commission": 0.0001, "slippage": 0.0002}
+    assert run.summary.provenance["costs"] == {"commission": 0.0001, "slippage": 0.0002, "borrow": 0.01}
 
 
 def test_n1_what_is_told_is_strict_json() -> None:

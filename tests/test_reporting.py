@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from backtesting.strategy_check import check_config
 from backtesting.types import Asset, AssetClass, Costs, EquityCurve, Run
 from tests.fixtures.in_memory import Desk, between
 from tests.fixtures.series import sample_bars
+from tests.fixtures.trading import bars_from
 
 IBM = Asset("IBM", "IBM", AssetClass.EQUITY, "USD")
 GOLDEN_COSTS = Costs(commission=0.001, slippage=0.0005)
@@ -173,6 +175,41 @@ def test_a_metric_without_a_value_is_told_with_its_reason() -> None:
 )
 def test_the_size_of_entries_is_told_unrounded(size: float, told: str) -> None:
     assert terms(Desk(STAIRS).run(parameters={"position_size": size})).startswith(f"{told} of equity")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"sizing": {"method": "percent_equity", "fraction": 0.5}}, "50% of equity per entry, decided"),
+        ({"sizing": {"method": "percent_equity", "fraction": 2.0}, "max_leverage": 2.0}, "200% of equity per entry"),
+        ({"sizing": {"method": "fixed_cash", "amount": 5000.0}}, "5,000 of money per entry"),
+        ({"sizing": {"method": "fixed_units", "units": 3.0}}, "3 units per entry"),
+        ({"sizing": {"method": "kelly"}}, "0.5 x Kelly, at most 100% of equity per entry"),
+        (
+            {"sizing": {"method": "risk_per_trade", "fraction": 0.01}, "stop_loss": 0.05},
+            "1% of equity at risk per entry",
+        ),
+        ({"stop_loss": 0.05, "take_profit": {"atr": 2.0, "period": 3}}, "; stop 5%; target 2 x ATR(3);"),
+        (
+            {"direction": "both", "max_holding": 4, "delay_bars": 2},
+            "; long and short; at most 4 bars; 2 bars after the",
+        ),
+        ({"close_at_end": True, "trailing_stop": 0.1}, "; trailing stop 10%; closed at the end;"),
+        ({"costs": {"commission": 0.0, "slippage": 0.0, "fixed": 2.0}}, "slippage 0.0000%, fixed 2 per fill"),
+    ],
+)
+def test_terms_tell_sizes_protections_and_every_cost(options: dict[str, Any], told: str) -> None:
+    rows = [(100.0, 101.0, 99.0, 100.0)] * 8
+
+    assert told in terms(Desk(bars_from(*rows)).run("scripted", parameters={"enter": (4,)}, **options))
+
+
+def test_a_trade_that_no_signal_ended_says_what_did() -> None:
+    bars = bars_from((100,) * 4, (100, 101, 99, 100), (100, 100, 90, 91))
+
+    result = Desk(bars).result("scripted", parameters={"enter": (0,)}, stop_loss=0.05, costs="zero")
+
+    assert "at 95.0000 (stop);" in trade_lines(result.trades)[0]
 
 
 def test_a_failed_run_is_told_with_its_reason() -> None:

@@ -1,48 +1,26 @@
 """Signals traded over hand-made bars, rule by rule of the contract, and what holds on any bars."""
 
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtesting.decisions import Terms
 from backtesting.errors import SimulationError
-from backtesting.simulation import Terms, simulate
-from backtesting.types import Bars, Costs, Fill, Floats, Signals, Simulation
+from backtesting.simulation import simulate
+from backtesting.types import Bars, Costs, Fill, Signals
 from backtesting.vectorbt_kernels import load_kernels
 from tests.fixtures.in_memory import between
 from tests.fixtures.series import bars_of, daily
+from tests.fixtures.trading import DEAR, FREE, cash_at_closes, decisions, terms_of, traded, with_terms
 
-FREE = Costs(commission=0.0, slippage=0.0)
-DEAR = Costs(commission=0.01, slippage=0.02)
 # Every open ends in 0 and every close in 1, so that a price tells where in its bar an order was filled.
 STAIRS = between([10, 20, 30, 40, 50, 60], [11, 21, 31, 41, 51, 61])
 
 any_market = given(seed=st.integers(0, 2**32 - 1))
 modest = settings(derandomize=True, deadline=None, max_examples=60)
-
-
-def decisions(count: int, enter: tuple[int, ...] = (), leave: tuple[int, ...] = ()) -> Signals:
-    bars = np.arange(count)
-    return Signals(np.isin(bars, enter), np.isin(bars, leave))
-
-
-def traded(bars: Bars, enter: tuple[int, ...] = (), leave: tuple[int, ...] = (), **terms: Any) -> Simulation:
-    return simulate(bars, decisions(len(bars), enter, leave), terms_of(**terms))
-
-
-def terms_of(**given_terms: Any) -> Terms:
-    defaults: dict[str, Any] = {
-        "initial_capital": 100.0,
-        "position_size": 1.0,
-        "costs": FREE,
-        "fill": "next_open",
-        "first_decision": 0,
-        "history": 0,
-    }
-    return Terms(**defaults | given_terms)
 
 
 def random_market(seed: int) -> tuple[Bars, Signals, Terms]:
@@ -62,22 +40,6 @@ def random_market(seed: int) -> tuple[Bars, Signals, Terms]:
         fill=fills[int(random.integers(3))],
     )
     return daily(open_, high, low, close), Signals(entries, exits), terms
-
-
-def with_terms(terms: Terms, **changes: Any) -> Terms:
-    return terms_of(**{name: getattr(terms, name) for name in Terms.__slots__} | changes)
-
-
-def cash_at_closes(outcome: Simulation, terms: Terms) -> Floats:
-    """Return the cash after each close, counted from the trades' prices, quantities and the rate of commission."""
-    cash = np.full(len(outcome.equity), terms.initial_capital)
-    for trade in range(len(outcome.trades)):
-        trades = outcome.trades
-        paid, got = (price[trade] * trades.quantity[trade] for price in (trades.entry_price, trades.exit_price))
-        cash[trades.entry_bar[trade] :] -= paid * (1 + terms.costs.commission)
-        if not trades.is_open[trade]:
-            cash[trades.exit_bar[trade] :] += got * (1 - terms.costs.commission)
-    return cash
 
 
 # T2: when orders are filled
@@ -199,7 +161,7 @@ def test_q1_a_full_size_entry_never_overdraws(seed: int) -> None:
 
     cash = outcome.equity - outcome.units * bars.close
     assert cash.min() >= -1e-9 * terms.initial_capital
-    assert outcome.clipped_orders == outcome.unfilled_orders == 0
+    assert outcome.counters["clipped_orders"] == outcome.counters["unfilled_orders"] == 0
 
 
 def test_q3_an_order_below_the_smallest_quantity_is_dropped_and_counted() -> None:
@@ -207,7 +169,7 @@ def test_q3_an_order_below_the_smallest_quantity_is_dropped_and_counted() -> Non
     outcome = traded(STAIRS, enter=(0, 2), initial_capital=1e-7)
 
     assert len(outcome.trades) == 0
-    assert outcome.unfilled_orders == 2
+    assert outcome.counters["unfilled_orders"] == 2
 
 
 # W2 and W5: start and end

@@ -43,6 +43,7 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("final_capital", "money", returns.final_capital),
     Metric("total_return", "fraction", returns.total_return),
+    Metric("total_return_optimistic", "fraction", returns.total_return_optimistic),
     Metric("cagr", "fraction", returns.cagr),
     Metric("annual_return", "fraction", returns.annual_return),
     Metric("annual_volatility", "fraction", returns.annual_volatility),
@@ -103,6 +104,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("turnover_annual", "ratio", activity.turnover_annual),
     Metric("fees_paid", "money", activity.fees_paid),
     Metric("slippage_paid", "money", activity.slippage_paid),
+    Metric("borrow_paid", "money", activity.borrow_paid),
     Metric("cost_drag", "fraction", activity.cost_drag),
     Metric("psr", "fraction", significance.psr),
     Metric("min_track_record", "sessions", significance.min_track_record),

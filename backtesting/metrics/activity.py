@@ -41,6 +41,11 @@ def slippage_paid(evidence: Evidence) -> Value:
     return evidence.simulation.slippage_paid
 
 
+def borrow_paid(evidence: Evidence) -> Value:
+    """Borrow over all days short, or of money borrowed."""
+    return evidence.simulation.borrow_paid
+
+
 def cost_drag(evidence: Evidence) -> Value:
     """Total return - total return of the same signals at zero costs."""
     return evidence.growth - 1.0 - evidence.simulation.costless_return

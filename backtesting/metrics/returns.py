@@ -21,6 +21,11 @@ def total_return(evidence: Evidence) -> Value:
     return evidence.growth - 1.0
 
 
+def total_return_optimistic(evidence: Evidence) -> Value:
+    """Total return if in every ambiguous bar the target had come before the stop."""
+    return evidence.simulation.optimistic_return
+
+
 def cagr(evidence: Evidence) -> Value:
     """(final / initial capital)^(365.25 / calendar days) - 1; -1 if bankrupt."""
     if evidence.is_bankrupt:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from backtesting.diagnostics.verdict import verdict
 from backtesting.metrics import METRICS
+from backtesting.reporting.orders import extras, rates, size
 from backtesting.types import Costs, MetricValue, Run, StrategyDescription, Summary, Trade
 
 UNITS = {metric.key: metric.unit for metric in METRICS}
@@ -52,11 +53,12 @@ def headline(run: Run) -> str:
 
 def terms(run: Run) -> str:
     """Return how orders were sized, filled and charged, on which prices, and what idle cash earned (C4, C5)."""
-    costs = Costs.model_validate(run.summary.provenance["costs"]) if run.summary else None
-    charged = f"; commission {costs.commission:.4%}, slippage {costs.slippage:.4%} per fill" if costs else ""
-    size = 100 * run.request.parameters["position_size"]
-    traded = f"{size:g}% of equity per entry, {FILLS[run.request.fill]}{charged}"
-    return f"{traded}; {run.request.adjustment} prices; cash earns nothing"
+    request = run.request
+    charged = f"; {rates(Costs.model_validate(run.summary.provenance['costs']))}" if run.summary else ""
+    protected = "".join(f"; {each}" for each in extras(request))
+    return (
+        f"{size(request)}, {FILLS[request.fill]}{protected}{charged}; {request.adjustment} prices; cash earns nothing"
+    )
 
 
 def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
@@ -126,7 +128,10 @@ def _comparison(run: Run, summary: Summary) -> list[str]:
 
 
 def _trading(summary: Summary) -> list[str]:
-    return [line.format_map(_told(summary)) for line in TRADING]
+    lines = [line.format_map(_told(summary)) for line in TRADING]
+    if summary.metrics.get("borrow_paid"):
+        lines.append(f"borrow paid: {_told(summary)['borrow_paid']}")
+    return lines
 
 
 def _told(summary: Summary) -> dict[str, str]:
@@ -155,7 +160,8 @@ def _sentence(text: str) -> str:
 
 
 def _trade_line(trade: Trade) -> str:
-    left = f"{trade.exit_date:%Y-%m-%d} at {trade.exit_price:.4f}" if trade.exit_date else "still open"
+    reason = "" if trade.exit_reason == "signal" else f" ({trade.exit_reason})"
+    left = f"{trade.exit_date:%Y-%m-%d} at {trade.exit_price:.4f}{reason}" if trade.exit_date else "still open"
     return (
         f"#{trade.number} {trade.direction} {trade.quantity:.4f}: {trade.entry_date:%Y-%m-%d} at "
         f"{trade.entry_price:.4f} -> {left}; {trade.pnl:+,.2f} ({trade.pnl_percent:+.2f}%)"

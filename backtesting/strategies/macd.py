@@ -43,4 +43,5 @@ class MacdCrossover(Strategy):
     def signals(self, bars: Bars) -> Signals:
         line, smooth, histogram = macd(bars.close, self.fast, self.slow, self.signal)
         indicators = {"macd": line, "macd_signal": smooth, "macd_histogram": histogram}
-        return Signals(crossed_above(line, smooth), crossed_below(line, smooth), indicators)
+        above, below = crossed_above(line, smooth), crossed_below(line, smooth)
+        return Signals(above, below, indicators, short_entries=below, short_exits=above)

@@ -46,4 +46,4 @@ class RsiReversal(Strategy):
     def signals(self, bars: Bars) -> Signals:
         strength = rsi(bars.close, self.period)
         entries, exits = crossed_below(strength, self.oversold), crossed_above(strength, self.overbought)
-        return Signals(entries, exits, {"rsi": strength})
+        return Signals(entries, exits, {"rsi": strength}, short_entries=exits, short_exits=entries)

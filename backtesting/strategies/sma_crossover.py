@@ -38,4 +38,5 @@ class SmaCrossover(Strategy):
 
     def signals(self, bars: Bars) -> Signals:
         fast, slow = sma(bars.close, self.fast_period), sma(bars.close, self.slow_period)
-        return Signals(crossed_above(fast, slow), crossed_below(fast, slow), {"sma_fast": fast, "sma_slow": slow})
+        above, below = crossed_above(fast, slow), crossed_below(fast, slow)
+        return Signals(above, below, {"sma_fast": fast, "sma_slow": slow}, short_entries=below, short_exits=above)

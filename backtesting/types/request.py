@@ -1,15 +1,15 @@
 """What may be asked for: validated once, refused with the field and the remedy."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from backtesting.errors import shown
-from backtesting.types.input import Input
+from backtesting.types.costs import CostChoice, Rate
 from backtesting.types.market import Timeframe
+from backtesting.types.orders import OrderOptions
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -17,36 +17,6 @@ Fill = Literal["next_open", "next_close", "same_close"]
 
 
 Adjustment = Literal["adjusted", "raw"]
-
-
-Rate = Annotated[float, Field(ge=0, lt=0.5)]
-
-
-class Costs(Input):
-    """Costs of every fill, entry and exit, as fractions of the notional (contract C1)."""
-
-    commission: Rate
-    slippage: Rate
-
-
-COST_PRESETS: Mapping[str, Costs] = {
-    "us_equity": Costs(commission=0.0001, slippage=0.0002),
-    "crypto": Costs(commission=0.001, slippage=0.0005),
-    "fx": Costs(commission=0.0, slippage=0.0001),
-    "zero": Costs(commission=0.0, slippage=0.0),
-}
-
-
-CostPreset = Literal["us_equity", "crypto", "fx", "zero"]
-
-
-def _kind_of_costs(given: object) -> str:
-    return "preset" if isinstance(given, str) else "rates"
-
-
-CostChoice = Annotated[
-    Annotated[CostPreset, Tag("preset")] | Annotated[Costs, Tag("rates")], Discriminator(_kind_of_costs)
-]
 
 
 StrategyId = Annotated[str, Field(min_length=1, max_length=64, description="A strategy id from list_strategies")]
@@ -76,14 +46,18 @@ Capital = Annotated[
 RiskFree = Annotated[float, Field(strict=True, gt=-1, lt=1, description="Risk-free return a year, as a fraction")]
 
 
+PeriodsPerYear = Annotated[float, Field(strict=True, gt=0, le=1e6)]
+HistoryBars = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+
+
 Parameters = Annotated[
     dict[str, Any],
     Field(description="The strategy's own parameters, plus position_size in (0, 1] (default 1); {} takes the defaults"),
 ]
 
 
-class BacktestRequest(Input):
-    """All that is needed to repeat a run; None where the asset decides (see `BacktestEngine`)."""
+class BacktestRequest(OrderOptions):
+    """All that is needed to repeat a run; None where the asset or the strategy decides (see `BacktestEngine`)."""
 
     strategy_id: StrategyId
     asset_symbol: AssetSymbol
@@ -94,9 +68,19 @@ class BacktestRequest(Input):
     timeframe: Annotated[Timeframe, Field(strict=False)] = Timeframe.D1
     fill: Fill = "next_open"
     costs: CostChoice | None = None
+    fees: Rate | None = None
+    slippage: Rate | None = None
     adjustment: Adjustment | None = None
     risk_free: RiskFree = 0.0
+    periods_per_year: PeriodsPerYear | None = None
+    trade_from: Day | None = None
+    history_bars: HistoryBars | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @property
+    def delay(self) -> int:
+        """Bars from a decision to its fill (T2)."""
+        return 0 if self.fill == "same_close" else self.delay_bars
 
     @model_validator(mode="after")
     def _start_comes_first(self) -> Self:
@@ -104,4 +88,16 @@ class BacktestRequest(Input):
             raise ValueError(
                 f"start_date {self.start_date} is after end_date {self.end_date}: choose an earlier start_date"
             )
+        if self.trade_from and self.trade_from > self.end_date:
+            raise ValueError(
+                f"trade_from {self.trade_from} is after end_date {self.end_date}: choose an earlier trade_from"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if self.sizing is not None and "position_size" in self.parameters:
+            raise ValueError("position_size is short for sizing percent_equity: give one of the two")
+        if self.fill == "same_close" and self.delay_bars > 1:
+            raise ValueError(f"fill same_close has no delay_bars {self.delay_bars}: use next_close or drop delay_bars")
         return self

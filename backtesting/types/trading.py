@@ -34,9 +34,30 @@ class TradeStatus(StrEnum):
     CLOSED = "closed"
 
 
+class ExitReason(StrEnum):
+    """Why a position was left (S9)."""
+
+    SIGNAL = "signal"
+    STOP = "stop"
+    TRAILING = "trailing"
+    TARGET = "target"
+    MAX_HOLDING = "max_holding"
+    REBALANCE = "rebalance"
+    MARGIN_CALL = "margin_call"
+    END_OF_DATA = "end_of_data"
+
+
+EXIT_REASONS = tuple(ExitReason)
+
+
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One position from entry to exit; open trades have no exit and are valued at the last close."""
+    """One position from entry to exit; open trades have no exit and are valued at the last close.
+
+    `decision_date` is the bar whose close decided the entry. `mae` and `mfe` are the worst and the best excursion of
+    the price from the entry price while in the trade, as fractions, <= 0 and >= 0. Trades stored by a version that did
+    not know the last five have None there.
+    """
 
     number: int
     direction: str
@@ -50,6 +71,11 @@ class Trade:
     pnl: float
     pnl_percent: float
     exit_reason: str | None
+    decision_date: datetime | None
+    mae: float | None
+    mfe: float | None
+    slippage: float | None
+    borrow: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +83,8 @@ class Trades:
     """All trades of a run as columns of equal length, in order of entry.
 
     `entry_bar` and `exit_bar` count from the first bar of the period; an open trade's exit is the last close.
-    `pnl` is after both sides' costs; `returns` is pnl / (entry price x quantity).
+    `pnl` is after both sides' costs and the borrow; `returns` is pnl / (entry price x quantity). `is_short` tells the
+    direction, `exit_reason` counts in `EXIT_REASONS`, -1 for an open trade. `slippage` and `borrow` are money.
     """
 
     entry_bar: Integers
@@ -71,6 +98,13 @@ class Trades:
     pnl: Floats
     returns: Floats
     is_open: Booleans
+    is_short: Booleans
+    exit_reason: Integers
+    decision_time: Integers
+    mae: Floats
+    mfe: Floats
+    slippage: Floats
+    borrow: Floats
 
     def __len__(self) -> int:
         return len(self.entry_bar)
@@ -87,7 +121,7 @@ class Trades:
         closed = not self.is_open[number]
         return Trade(
             number=number,
-            direction="long",
+            direction="short" if self.is_short[number] else "long",
             status=TradeStatus.CLOSED if closed else TradeStatus.OPEN,
             entry_date=instant(self.entry_time[number]),
             entry_price=float(self.entry_price[number]),
@@ -97,7 +131,12 @@ class Trades:
             fees=float(self.fees[number]),
             pnl=float(self.pnl[number]),
             pnl_percent=100.0 * float(self.returns[number]),
-            exit_reason="signal" if closed else None,
+            exit_reason=EXIT_REASONS[self.exit_reason[number]].value if closed else None,
+            decision_date=instant(self.decision_time[number]),
+            mae=float(self.mae[number]),
+            mfe=float(self.mfe[number]),
+            slippage=float(self.slippage[number]),
+            borrow=float(self.borrow[number]),
         )
 
 
@@ -118,9 +157,10 @@ class Simulation:
     """What trading the signals would have done, bar by bar over the period's n bars.
 
     `equity`, `benchmark` and `units` are the strategy's equity, buy and hold's equity and the strategy's holding
-    at each close, shape (n,). `traded` is the sum of fill price x quantity over all fills, in the asset's currency.
-    `costless_return` is the total return of the same signals at zero costs. `bankrupt_bar` is the bar at whose close
-    equity was used up (H6).
+    at each close, shape (n,), shorts negative. `traded` is the sum of fill price x quantity over all fills, in the
+    asset's currency. `costless_return` is the total return of the same signals at zero costs, `optimistic_return` that
+    of ambiguous bars gone the better way (S6). `counters` are those of P4 that trading decides. `bankrupt_bar` is the
+    bar whose close found nothing left (H6), `engine` what traded.
     """
 
     equity: Floats
@@ -130,7 +170,9 @@ class Simulation:
     traded: float
     fees_paid: float
     slippage_paid: float
+    borrow_paid: float
     costless_return: float
-    clipped_orders: int
-    unfilled_orders: int
+    optimistic_return: float
+    counters: Mapping[str, int]
+    engine: str
     bankrupt_bar: int | None = None

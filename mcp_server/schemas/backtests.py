@@ -35,6 +35,7 @@ KEY_METRICS = (
 )
 TRADE_COLUMNS = (
     "number",
+    "direction",
     "entry_date",
     "entry_price",
     "exit_date",
@@ -43,7 +44,9 @@ TRADE_COLUMNS = (
     "fees",
     "pnl",
     "pnl_percent",
-    "status",
+    "mae",
+    "mfe",
+    "exit_reason",
 )
 
 PERIOD_COLUMNS = ("year", *(f"{name}_bp" for name in (*MONTHS, "total", "buy_and_hold")))
@@ -80,7 +83,7 @@ class RunReply(BaseModel):
 
     backtest_id: str
     status: str
-    request: Annotated[dict[str, Any], Field(description="The request with every default filled in")]
+    request: Annotated[dict[str, Any], Field(description="The request with every default filled in, but for null")]
     metrics: Metrics
     undefined: dict[str, str]
     verdict: str
@@ -97,7 +100,7 @@ class RunReply(BaseModel):
         return cls(
             backtest_id=run.id,
             status=run.status.value,
-            request=run.request.model_dump(mode="json"),
+            request=run.request.model_dump(mode="json", exclude_none=True),
             metrics={key: summary.metrics[key] for key in KEY_METRICS if key in summary.metrics},
             undefined={key: summary.undefined[key] for key in KEY_METRICS if key in summary.undefined},
             verdict=verdict(summary) or "",
