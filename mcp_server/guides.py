@@ -30,6 +30,14 @@ RULES = """\
 - Every fill pays commission and slippage; without `costs` those of the asset's class are assumed. Zero has to be asked
   for.
 - Entry and exit at the same close: the exit wins. A position still open at the end is valued at the last close.
+- At an open, scheduled exits come first, then stops and targets that the open has passed (filled there), then entries.
+  Inside a bar the stop comes before the target, on the bar of the entry too. Stops pay slippage, targets are limit
+  orders that have to be traded through. Bars that leave the order open are counted (`ambiguous_bars`), and
+  `total_return_optimistic` is the return if they had gone the better way.
+- A size is reckoned with the equity at the decision, costs inside. No leverage unless `max_leverage` allows it; what
+  cash cuts is counted (`clipped_orders`), what is too small is not sent (`unfilled_orders`).
+- Shorts are fully collateralised and pay borrow by the day. Below a quarter of the position's value the account gets a
+  margin call at the next open; without equity trading ends (`bankrupt`).
 - Ratios are made of session returns and annualised by the market's calendar: 252 for stocks, 260 for currencies, 365
   for crypto.
 - Prices are adjusted for splits and dividends where the source gives an adjusted close; raw ones on request.

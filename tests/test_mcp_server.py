@@ -120,6 +120,40 @@ async def test_a_run_is_answered_stored_and_found_again(client: Client) -> None:
     assert again.structured_content["summary"] == run.structured_content
 
 
+async def test_every_option_of_orders_and_costs_can_be_asked_for_and_stays_small(client: Client) -> None:
+    options = {
+        "delay_bars": 2,
+        "costs": {"commission": 0.001, "slippage": 0.0005, "fixed": 1, "slippage_atr": {"atr": 0.05}},
+        "fees": 0.002,
+        "sizing": {"method": "risk_per_trade", "fraction": 0.02},
+        "lot_size": 1,
+        "direction": "both",
+        "stop_loss": 0.03,
+        "take_profit": {"atr": 4},
+        "trailing_stop": {"atr": 3, "period": 20},
+        "max_holding": 30,
+        "close_at_end": True,
+        "periods_per_year": 252,
+        "trade_from": "2002-01-02",
+        "history_bars": 300,
+    }
+
+    run = await client.call_tool("run_backtest", IBM | options | {"parameters": {}})
+    assert run.structured_content is not None
+    about = {"backtest_id": run.structured_content["backtest_id"], "section": "trades"}
+    page = await client.call_tool("get_backtest_results", about)
+
+    assert options.keys() <= run.structured_content["request"].keys()
+    assert run.structured_content["request"]["stop_loss"] == 0.03
+    assert "long and short; stop 3%; target 4 x ATR(14); trailing stop 3 x ATR(20)" in text_of(run)
+    assert page.structured_content is not None
+    reasons = {
+        row[page.structured_content["trade_columns"].index("exit_reason")] for row in page.structured_content["trades"]
+    }
+    assert reasons <= {"signal", "stop", "target", "trailing", "max_holding", "end_of_data"} and len(reasons) > 1
+    assert all(len(json.dumps(each.structured_content)) < FOUR_KB for each in (run, page))
+
+
 async def test_text_and_structure_each_tell_the_whole(client: Client) -> None:
     run = await client.call_tool("run_backtest", IBM | {"end_date": "2001-06-29"})
 
@@ -422,6 +456,18 @@ async def test_a_strategy_that_looks_ahead_is_refused_by_name() -> None:
         ({"start_date": "2001-01-02T00:00:00"}, ["start_date", "2005-01-03"]),
         ({"parameters": {f"unknown_{number}": 1 for number in range(5000)}}, ["parameters.unknown_0", "and "]),
         ({"capital": 5}, ["capital", "did you mean 'initial_capital'"]),
+        ({"stop_loss": 5}, ["stop_loss", "less than 1, got 5"]),
+        ({"trailing_stop": {"atr": 2, "period": 0}}, ["trailing_stop.period", "greater than or equal to 1"]),
+        ({"take_profit": "far"}, ["take_profit", "number", "'far'"]),
+        ({"sizing": {"method": "martingale"}}, ["sizing", "'percent_equity'", "'kelly'"]),
+        ({"sizing": {"method": "fixed_cash"}}, ["sizing.amount: is required"]),
+        ({"sizing": {"method": "risk_per_trade", "fraction": 0.01}}, ["add stop_loss or trailing_stop"]),
+        ({"sizing": {"method": "percent_equity", "fraction": 3.0}}, ["max_leverage"]),
+        ({"direction": "down"}, ["direction", "'short'"]),
+        ({"strategy_id": "buy_and_hold", "direction": "short"}, ["direction", "use 'long'"]),
+        ({"delay_bars": 11}, ["delay_bars", "less than or equal to 10"]),
+        ({"costs": {"commission": 0, "slippage": 0, "slippage_atr": {"atr": 0}}}, ["costs.slippage_atr.atr"]),
+        ({"trade_from": "2020-01-01"}, ["trade_from", "earlier"]),
     ],
 )
 async def test_a_wrong_argument_is_told_by_name_with_the_remedy_and_nothing_is_stored(

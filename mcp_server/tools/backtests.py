@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from mcp.types import CallToolResult
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from backtesting.errors import BacktestError
 from backtesting.metrics import KEYS, require_few, require_known
@@ -21,13 +21,27 @@ from backtesting.types import (
     Capital,
     CostChoice,
     Day,
+    DelayBars,
+    Direction,
     Fill,
+    HistoryBars,
+    Intrabar,
+    LotSize,
+    MaxHolding,
+    MaxLeverage,
+    MinNotional,
     Parameters,
+    PeriodsPerYear,
+    Rate,
     RiskFree,
     Run,
     RunStatus,
+    Sizing,
+    StopBase,
+    StopDistance,
     StrategyId,
     Summary,
+    TargetDistance,
     Timeframe,
     nanoseconds,
     validated,
@@ -52,6 +66,14 @@ from mcp_server.services import Services
 TRADES_A_PAGE, POINTS_OF_A_CURVE, YEARS_A_PAGE, WORST_DRAWDOWNS, LARGEST_PAGE = 12, 40, 20, 5, 500
 FEWEST_POINTS = 3
 LARGEST_OFFSET = 1_000_000_000
+# Short schemas of optional arguments: every client reads them before its first call, refusals tell the bounds.
+NUMBER, WHOLE = WithJsonSchema({"type": "number"}), WithJsonSchema({"type": "integer"})
+DATE, OBJECT = WithJsonSchema({"type": "string", "format": "date"}), WithJsonSchema({"type": "object"})
+DISTANCE = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "object"}]})
+SIZING = (
+    "method with its value: percent_equity, risk_per_trade or kelly with fraction, fixed_cash with amount, fixed_units "
+    "with units, vol_target with target"
+)
 
 
 class BacktestTools:
@@ -70,33 +92,43 @@ class BacktestTools:
         parameters: Parameters,
         timeframe: Timeframe = Timeframe.D1,
         fill: Annotated[Fill, Field(description="When an order decided at a close is filled")] = "next_open",
+        delay_bars: DelayBars = 1,
         costs: Annotated[
             CostChoice | None, Field(description="A preset or rates per fill as fractions; default: the asset's class")
         ] = None,
+        fees: Annotated[Rate, NUMBER] | None = None,
+        slippage: Annotated[Rate, NUMBER] | None = None,
+        sizing: Annotated[Annotated[Sizing, OBJECT] | None, Field(description=SIZING)] = None,
+        lot_size: Annotated[LotSize, NUMBER] = 0.0,
+        min_notional: Annotated[MinNotional, NUMBER] = 0.0,
+        max_leverage: MaxLeverage = 1.0,
+        direction: Direction = "long",
+        stop_loss: Annotated[
+            Annotated[StopDistance, DISTANCE] | None,
+            Field(description='Fraction of the price, or {"atr": 2, "period": 14}'),
+        ] = None,
+        take_profit: Annotated[TargetDistance, DISTANCE] | None = None,
+        trailing_stop: Annotated[StopDistance, DISTANCE] | None = None,
+        stop_base: StopBase = "fill",
+        intrabar: Intrabar = "pessimistic",
+        limit_touch: bool = False,  # noqa: FBT001, FBT002 - a tool's arguments are named
+        max_holding: Annotated[Annotated[MaxHolding, WHOLE] | None, Field(description="Bars")] = None,
+        close_at_end: bool = False,  # noqa: FBT001, FBT002
         adjustment: Annotated[
             Adjustment | None, Field(description="Prices adjusted for splits and dividends where stored, or raw")
         ] = None,
         risk_free: RiskFree = 0.0,
+        periods_per_year: Annotated[PeriodsPerYear, NUMBER] | None = None,
+        trade_from: Annotated[Day, DATE] | None = None,
+        history_bars: Annotated[HistoryBars, WHOLE] | None = None,
     ) -> Annotated[CallToolResult, RunReply]:
         """Test one strategy on one stored symbol and store the run.
 
         Use it to answer whether a strategy would have made money, and whether to believe it: the answer sets it beside
         buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good.
         """
-        request = validated(
-            BacktestRequest,
-            strategy_id=strategy_id,
-            asset_symbol=asset_symbol,
-            start_date=start_date,
-            end_date=end_date,
-            initial_capital=initial_capital,
-            parameters=parameters,
-            timeframe=timeframe,
-            fill=fill,
-            costs=costs,
-            adjustment=adjustment,
-            risk_free=risk_free,
-        )
+        # every argument is a field of the request
+        request = validated(BacktestRequest, **{name: value for name, value in locals().items() if name != "self"})
         run = self._services().engine.run(request)
         more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
         return reply(RunReply.of(run), report(run) + more)
