@@ -9,7 +9,19 @@ import pytest
 from backtesting.diagnostics import DIAGNOSTICS, LARGEST_NUMBER, diagnose
 from backtesting.diagnostics.verdict import verdict
 from backtesting.flags import Findings, flags_of
-from backtesting.types import Asset, AssetClass, Bars, Costs, Diagnostic, Floats, Summary, Weight, instant
+from backtesting.types import (
+    Asset,
+    AssetClass,
+    Bars,
+    Costs,
+    Coverage,
+    Diagnostic,
+    Floats,
+    Summary,
+    Timeframe,
+    Weight,
+    instant,
+)
 from tests.fixtures.in_memory import STOCK, Desk
 from tests.fixtures.series import bars_of, sample_bars
 
@@ -249,6 +261,8 @@ def test_h6_an_account_that_was_used_up_is_the_first_point_with_its_day() -> Non
     found = Findings(
         request=Desk(FLAT).request(costs=CHEAP),
         asset=STOCK,
+        series=Coverage(Timeframe.D1, instant(FLAT.time[0]), instant(FLAT.time[-1]), version="1"),
+        gaps=None,
         costs=CHEAP,
         costs_assumed=False,
         calendar_assumed=False,

@@ -35,6 +35,8 @@ ACCOUNT = {
     "max_consecutive_losses": 2,
     "avg_holding_bars": 8 / 4,
     "avg_holding_days": 16 / 4,
+    "avg_mae": (-0.01 - 0.02 - 0.03 - 0.04) / 4,
+    "avg_mfe": (0.02 + 0.03 + 0.04 + 0.05) / 4,
     "sqn": sqrt(4) * 25 / sqrt(147_500 / 3),
     "kelly": 0.5 - 0.5 / (200 / 150),
     "win_rate_incl_open": 3 / 5,
@@ -88,7 +90,7 @@ def test_without_trades_there_are_no_trade_statistics() -> None:
 
     assert [values[key] for key in ("total_trades", "winning_trades", "losing_trades", "open_trades")] == [0] * 4
     statistics = set(ACCOUNT) - {key for key, value in values.items() if value is not None}
-    assert len(statistics) == 16
+    assert len(statistics) == 18
     assert {reasons[key] for key in statistics} == {"no_trades"}
 
 

@@ -101,7 +101,7 @@ def test_every_flag_is_told_once_by_itself_or_by_the_point_that_judges_it() -> N
     assert [told.count(flag.message) for flag in run.summary.flags] == [1] * len(run.summary.flags)
     assert {"unadjusted_split_suspected", "zero_costs", "optimistic_fill"} <= {flag.code for flag in run.summary.flags}
     notes = told.partition("\n\nKnow this:\n")[2].partition("\n\n")[0].splitlines()
-    assert [note.split(":")[0] for note in notes] == ["- warmup_short"]
+    assert [note.split(":")[0] for note in notes] == ["- calendar_assumed", "- warmup_short"]
 
 
 def test_without_flags_and_review_there_is_nothing_to_add_to_the_figures() -> None:

@@ -94,6 +94,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("max_consecutive_losses", "count", trades.max_consecutive_losses),
     Metric("avg_holding_bars", "bars", trades.avg_holding_bars),
     Metric("avg_holding_days", "days", trades.avg_holding_days),
+    Metric("avg_mae", "fraction", trades.avg_mae),
+    Metric("avg_mfe", "fraction", trades.avg_mfe),
     Metric("sqn", "ratio", trades.sqn),
     Metric("kelly", "fraction", trades.kelly),
     Metric("win_rate_incl_open", "fraction", trades.win_rate_incl_open),

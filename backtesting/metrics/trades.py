@@ -105,6 +105,18 @@ def avg_holding_days(evidence: Evidence) -> Value:
 
 
 @needs_trades
+def avg_mae(evidence: Evidence) -> Value:
+    """Mean of each closed trade's worst price excursion / entry price, <= 0 (Sweeney 1997)."""
+    return float(evidence.simulation.trades.mae[evidence.closed].mean())
+
+
+@needs_trades
+def avg_mfe(evidence: Evidence) -> Value:
+    """Mean of each closed trade's best price excursion / entry price, >= 0 (Sweeney 1997)."""
+    return float(evidence.simulation.trades.mfe[evidence.closed].mean())
+
+
+@needs_trades
 def sqn(evidence: Evidence) -> Value:
     """sqrt(N) x mean / s of the trades' profits: system quality number (Tharp 2008)."""
     total = sqrt(len(evidence.pnl)) * float(evidence.pnl.mean())
