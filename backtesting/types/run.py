@@ -103,6 +103,7 @@ class Run:
     completed_at: datetime | None = None
     summary: Summary | None = None
     error: str | None = None
+    tags: tuple[str, ...] = ()
 
     @staticmethod
     def new_id() -> str:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.errors import RunNotFoundError, shown
 from backtesting.types import (
+    NEWEST,
     RUN_ID_PATTERN,
     BacktestRequest,
     BacktestResult,
@@ -20,14 +21,18 @@ from backtesting.types import (
     EquityCurve,
     Flag,
     Run,
+    RunFilter,
+    RunPage,
     RunStatus,
     StrategyDescription,
     Summary,
     Trade,
     TradeStatus,
+    Trial,
     Weight,
 )
 from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
+from database.repository.trials import record_trials
 from database.transactions import Transactions
 
 METRIC_COLUMNS = (
@@ -44,6 +49,9 @@ METRIC_COLUMNS = (
     "profit_factor",
 )
 SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics", "benchmark_years")
+WITH_SUMMARY = sa.select(backtest_runs, *(backtest_results.c[name] for name in SUMMARY_COLUMNS)).outerjoin(
+    backtest_results, backtest_results.c.run_id == backtest_runs.c.id
+)
 
 
 class SqlRunRepository:
@@ -58,33 +66,48 @@ class SqlRunRepository:
         self._transactions.run(lambda connection: _register(connection, rows))
 
     def add(self, run: Run, result: BacktestResult | None) -> None:
-        """Store a run with its result and trades, all or nothing; adding the same run again changes nothing."""
-        self._transactions.run(lambda connection: _add(connection, run, result))
+        """Store a run with its result, trades and trial, all or nothing; adding it again changes nothing."""
+        self._transactions.run(lambda connection: add_run(connection, run, result))
 
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""
-        of_run = backtest_results.c.run_id == backtest_runs.c.id
-        summary = (backtest_results.c[name] for name in SUMMARY_COLUMNS)
-        query = sa.select(backtest_runs, *summary).outerjoin(backtest_results, of_run)
-        query = query.where(backtest_runs.c.id == _checked(run_id))
+        query = WITH_SUMMARY.where(backtest_runs.c.id == checked(run_id))
         row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
         if row is None:
-            raise _not_found(run_id)
+            raise not_found(run_id)
         return _run(row)
+
+    def completed(self, config_hash: str) -> Sequence[Run]:
+        """Return the completed runs of a request, newest first."""
+        query = WITH_SUMMARY.where(backtest_results.c.config_hash == config_hash)
+        query = query.order_by(backtest_runs.c.created_at.desc())
+        return [_run(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
+
+    def find(self, wanted: RunFilter) -> RunPage:
+        """Return the runs that fulfil the filter, page by page."""
+        chosen = WITH_SUMMARY.where(*_conditions(wanted))
+        page = chosen.order_by(*_order(wanted.sort_by)).offset(wanted.offset).limit(wanted.limit)
+        count = chosen.with_only_columns(sa.func.count(), maintain_column_froms=True)
+
+        def read(connection: Connection) -> RunPage:
+            runs = [_run(row) for row in connection.execute(page).all()]
+            return RunPage(runs, connection.scalar(count) or 0)
+
+        return self._transactions.run(read)
 
     def trades(self, run_id: str, offset: int, limit: int) -> Sequence[Trade]:
         """Return at most `limit` trades of a stored run, oldest first, from number `offset`."""
         table = backtest_trades.c
-        query = sa.select(backtest_trades).where(table.run_id == _checked(run_id), table.number >= offset)
+        query = sa.select(backtest_trades).where(table.run_id == checked(run_id), table.number >= offset)
         query = query.order_by(table.number).limit(limit)
         return [_trade(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
 
     def equity(self, run_id: str) -> EquityCurve:
         """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
-        query = sa.select(backtest_results.c.equity_curve).where(backtest_results.c.run_id == _checked(run_id))
+        query = sa.select(backtest_results.c.equity_curve).where(backtest_results.c.run_id == checked(run_id))
         packed = self._transactions.run(lambda connection: connection.scalar(query))
         if packed is None:
-            raise _not_found(run_id)
+            raise not_found(run_id)
         return unpack(packed)
 
 
@@ -101,7 +124,8 @@ def unpack(packed: bytes) -> EquityCurve:
     return EquityCurve(np.cumsum(numbers[:half]), numbers[half:].view(np.float64))
 
 
-def _checked(run_id: str) -> str:
+def checked(run_id: str) -> str:
+    """Return the id if it is one; RunNotFoundError says what ids look like."""
     if not re.fullmatch(RUN_ID_PATTERN, run_id):
         raise RunNotFoundError(
             f"backtest_id: {shown(run_id)} is no id; run_backtest returns ids of the form bt- and 12 hex digits",
@@ -110,7 +134,8 @@ def _checked(run_id: str) -> str:
     return run_id
 
 
-def _not_found(run_id: str) -> RunNotFoundError:
+def not_found(run_id: str) -> RunNotFoundError:
+    """Say that this user has nothing of that id."""
     return RunNotFoundError(
         f"backtest_id: no stored run {run_id}; take an id that run_backtest returned", field="backtest_id"
     )
@@ -125,7 +150,8 @@ def _register(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(sa.update(trading_strategies).where(gone).values(is_active=False))
 
 
-def _add(connection: Connection, run: Run, result: BacktestResult | None) -> None:
+def add_run(connection: Connection, run: Run, result: BacktestResult | None) -> None:
+    """Store a run with its result, trades and trial within a transaction; adding it again changes nothing."""
     new = insert(backtest_runs).values(_run_row(run)).on_conflict_do_nothing().returning(backtest_runs.c.id)
     is_stored_already = connection.scalar(new) is None
     if is_stored_already or result is None:
@@ -133,6 +159,30 @@ def _add(connection: Connection, run: Run, result: BacktestResult | None) -> Non
     connection.execute(insert(backtest_results).values(_result_row(run.id, result)))
     if len(result.trades):
         connection.execute(insert(backtest_trades), [_trade_row(run.id, trade) for trade in result.trades])
+    if trial := Trial.of(run):
+        record_trials(connection, [trial])
+
+
+def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    table = backtest_runs.c
+    columns: list[tuple[Any, ColumnElement[Any]]] = [
+        (wanted.strategy_id, table.strategy_id),
+        (wanted.symbol, table.asset),
+        (wanted.status, table.status),
+    ]
+    conditions = [column == value for value, column in columns if value is not None]
+    if wanted.tag is not None:
+        conditions.append(table.tags.contains([wanted.tag]))
+    if wanted.since is not None:
+        conditions.append(table.created_at >= wanted.since)
+    return conditions
+
+
+def _order(sort_by: str) -> list[ColumnElement[Any]]:
+    newest = [backtest_runs.c.created_at.desc(), backtest_runs.c.id]
+    if sort_by == NEWEST:
+        return newest
+    return [backtest_results.c.metrics[sort_by].astext.cast(sa.Double).desc().nulls_last(), *newest]
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -154,6 +204,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "error": run.error,
         "created_at": run.created_at,
         "completed_at": run.completed_at,
+        "tags": list(run.tags),
     }
 
 
@@ -187,6 +238,7 @@ def _run(row: Row[Any]) -> Run:
         completed_at=row.completed_at,
         summary=None if row.metrics is None else _summary(row),
         error=row.error,
+        tags=tuple(row.tags),
     )
 
 
