@@ -67,7 +67,7 @@ class BacktestEngine:
         self._bars = AnyTimeframe(bars)
         self._runs = runs
         self._now = now
-        self._limits = limits
+        self.limits = limits
 
     def run(
         self, request: BacktestRequest, *, run_id: str | None = None, tags: Sequence[str] = (), rerun: bool = False
@@ -134,9 +134,9 @@ class BacktestEngine:
         LimitExceededError when there are more bars than one run may have.
         """
         loaded = load_bars(self._bars, plan.request, plan.period, plan.history)
-        if len(loaded.bars) > self._limits.bars:
+        if len(loaded.bars) > self.limits.bars:
             raise LimitExceededError(
-                f"start_date: the period has {len(loaded.bars)} bars and a run may have at most {self._limits.bars}: "
+                f"start_date: the period has {len(loaded.bars)} bars and a run may have at most {self.limits.bars}: "
                 "choose a shorter period or a longer timeframe",
                 field="start_date",
             )

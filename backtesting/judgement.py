@@ -6,6 +6,7 @@ same symbol and timeframe whose period overlaps. The data hash alone would be to
 warm-up, so that two parameter sets on one period seldom share it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from backtesting.metrics import Undefined
@@ -14,7 +15,14 @@ from backtesting.ports import TrialLedger
 from backtesting.types import Run, Summary, Trial, TrialCount
 
 TRIALS_COUNTED, DEFLATED_SHARPE = "trials_counted", "dsr"
-JUDGED = (DEFLATED_SHARPE, TRIALS_COUNTED)
+# unit and definition, as of a metric
+JUDGED: Mapping[str, tuple[str, str]] = {
+    DEFLATED_SHARPE: (
+        "fraction",
+        "Probability that the true Sharpe ratio is above what luck alone shows (Bailey and Lopez de Prado 2014)",
+    ),
+    TRIALS_COUNTED: ("count", "Configurations tried on this symbol and timeframe in an overlapping period"),
+}
 
 
 def judged(run: Run, ledger: TrialLedger) -> Run:

@@ -23,8 +23,11 @@ from mcp_server.schemas.answers import refusal
 from mcp_server.schemas.listing import outline, terse
 from mcp_server.services import Services
 from mcp_server.tools.backtests import BacktestTools
+from mcp_server.tools.batches import BatchTools
 from mcp_server.tools.data import DataTools
+from mcp_server.tools.runs import RunTools
 from mcp_server.tools.strategies import StrategyTools
+from mcp_server.waiting import Calls
 
 INSTRUCTIONS = (
     "Backtests trading strategies on stored bars. list_assets names the assets, import_market_data adds some from the "
@@ -67,23 +70,30 @@ class StrictTool(Tool):
 
 def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
     """Return the server with all tools and resources; `services` is called by the first call that needs it."""
-    backtests, strategies, data = BacktestTools(services), StrategyTools(registry), DataTools(services)
+    calls = Calls()
+    backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
+    batches, runs = BatchTools(services, calls), RunTools(services)
     server = MCPServer[Any](
         "backtesting-mcp",
         title="Backtesting",
         version=VERSION,
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
-        middleware=[readable_refusals],
+        middleware=[readable_refusals, calls],
         tools=[
             strict(backtests.run_backtest, "Run a backtest", writes=True),
-            strict(backtests.get_backtest_results, "Read a backtest"),
+            brief(backtests.get_backtest_results, "Read a backtest"),
             strict(strategies.list_strategies, "List strategies"),
             strict(strategies.validate_strategy, "Check a strategy's parameters"),
-            strict(backtests.get_metrics, "Read metrics of a backtest"),
+            brief(backtests.get_metrics, "Read metrics of a backtest"),
             strict(data.import_market_data, "Import price files", writes=True),
-            strict(data.list_assets, "List assets"),
-            strict(data.get_market_data, "Look at prices"),
+            brief(data.list_assets, "List assets"),
+            brief(data.get_market_data, "Look at prices"),
+            brief(batches.run_batch, "Run a batch", writes=True),
+            brief(runs.get_backtest_status, "Status"),
+            brief(runs.cancel_backtest, "Cancel", writes=True),
+            brief(runs.list_backtests, "List runs"),
+            brief(runs.compare_backtests, "Compare runs"),
         ],
     )
     add_resources(server, registry, services)
@@ -98,7 +108,6 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
         title=title,
         read_only_hint=not writes,
         destructive_hint=False,
-        idempotent_hint=not writes,
         open_world_hint=False,
     )
     description = inspect.getdoc(function)
@@ -108,4 +117,11 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     arguments.model_rebuild(force=True)
     made.parameters = terse(arguments.model_json_schema(by_alias=True))
     made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema or {})
+    return made
+
+
+def brief(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:
+    """Make a tool whose reply is listed as an object and no more."""
+    made = strict(function, title, writes=writes)
+    made.fn_metadata.output_schema = {"type": "object"}
     return made

@@ -13,6 +13,7 @@ import structlog
 from mcp import Client, MCPError
 from mcp.types import CallToolResult
 
+from backtesting.judgement import JUDGED
 from backtesting.metrics import KEYS, METRICS
 from backtesting.strategies import STRATEGIES
 from backtesting.strategies.buy_and_hold import BuyAndHold
@@ -35,8 +36,9 @@ IBM: dict[str, Any] = {
     "parameters": {"position_size": 0.95},
 }
 TOOLS = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
-TOOLS += ["import_market_data", "list_assets", "get_market_data"]
-WRITING = {"run_backtest", "import_market_data"}
+TOOLS += ["import_market_data", "list_assets", "get_market_data", "run_batch", "get_backtest_status"]
+TOOLS += ["cancel_backtest", "list_backtests", "compare_backtests"]
+WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,8 @@ def stores(template: Database) -> Iterator[Stores]:
 @pytest.fixture(params=["auto", "legacy"])
 async def client(stores: Stores, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     registry = StrategyRegistry(STRATEGIES)
-    server = build_server(registry, lambda: services_on(stores, registry))
+    services = services_on(stores, registry)
+    server = build_server(registry, lambda: services)
     ready, done = asyncio.Future[Client](), asyncio.Event()
 
     async def hold() -> None:
@@ -90,7 +93,9 @@ async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str:
 async def test_the_tools_are_listed_in_order_in_under_three_thousand_tokens(client: Client) -> None:
     listed = (await client.list_tools()).tools
 
-    wire = json.dumps([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
+    wire = json.dumps(
+        [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed], separators=(",", ":")
+    )
     assert [tool.name for tool in listed] == TOOLS
     assert len(wire) / 4 < 3000
 
@@ -287,7 +292,9 @@ async def test_more_metrics_than_fit_are_not_explained_but_some_are_named_that_w
 
     told = await refused(client, "get_metrics", {"backtest_id": run["backtest_id"], "explain": True})
 
-    assert told.startswith(f"metrics: name at most 20 of the {len(KEYS)} to have them explained; for example final_cap")
+    assert told.startswith(
+        f"metrics: name at most 20 of the {len(KEYS) + len(JUDGED)} to have them explained; for example final_cap"
+    )
 
 
 async def test_trades_are_paged_to_the_last_one(client: Client) -> None:
@@ -328,7 +335,7 @@ async def test_all_metrics_are_given_by_default_and_named_ones_alone_on_request(
         "get_metrics", {"backtest_id": run["backtest_id"], "metrics": ["sharpe_ratio", "cvar_95"]}
     )
 
-    assert tuple(everything["metrics"]) == KEYS
+    assert tuple(everything["metrics"]) == (*KEYS, *JUDGED)
     assert list((two.structured_content or {})["metrics"]) == ["sharpe_ratio", "cvar_95"]
 
 
@@ -535,8 +542,9 @@ async def test_a_defect_is_told_without_its_details() -> None:
 async def test_a_stored_run_that_cannot_be_read_is_a_defect_and_not_the_callers_mistake(template: Database) -> None:
     database = copy_of(template)
     stores, registry = database.stores(), StrategyRegistry(STRATEGIES)
+    services = services_on(stores, registry)
 
-    async with Client(build_server(registry, lambda: services_on(stores, registry))) as client:
+    async with Client(build_server(registry, lambda: services)) as client:
         run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
         database.execute("update app.backtest_runs set request = '{}'")
         told = text_of(await client.call_tool("get_metrics", {"backtest_id": run["backtest_id"]}))
@@ -574,7 +582,7 @@ async def test_resources_show_runs_and_strategies_as_json(client: Client) -> Non
 
     assert await read(uri) == run
     assert len((await read(f"{uri}/results"))["trades"]) == 35
-    assert tuple((await read(f"{uri}/metrics"))["metrics"]) == KEYS
+    assert tuple((await read(f"{uri}/metrics"))["metrics"]) == (*KEYS, *JUDGED)
     strategies = (await read("strategies://list"))["strategies"]
     assert strategies[0]["strategy_id"] == "sma_crossover"
     assert strategies[0]["parameters"]["properties"]["fast_period"]["default"] == 20

@@ -1,13 +1,17 @@
 """A run in plain text, for a terminal and for a chat: rounded, short, complete enough to stand alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from backtesting.diagnostics.verdict import verdict
+from backtesting.judgement import JUDGED
 from backtesting.metrics import METRICS
 from backtesting.reporting.orders import extras, rates, size
 from backtesting.types import Costs, MetricValue, Run, StrategyDescription, Summary, Trade
 
-UNITS = {metric.key: metric.unit for metric in METRICS}
+UNITS: Mapping[str, str] = {
+    **{metric.key: metric.unit for metric in METRICS},
+    **{key: unit for key, (unit, _) in JUDGED.items()},
+}
 BESIDE_BENCHMARK = (
     ("total return", "total_return", "benchmark_return"),
     ("Sharpe ratio", "sharpe_ratio", "benchmark_sharpe"),
@@ -25,6 +29,7 @@ LETTERS = (
     "(r: n session returns, b: those of buy and hold, rf: risk-free a session, p: periods a year, "
     "s: standard deviation with n - 1)"
 )
+JUDGEMENT = "probability that it is above what luck alone shows, with {trials_counted} tried on this market: {dsr}"
 FILLS = {
     "next_open": "decided at a close, filled at the next open",
     "next_close": "decided at a close, filled at the next close",
@@ -35,7 +40,7 @@ FILLS = {
 def report(run: Run) -> str:
     """Return the whole run: what was tested, how it did beside buy and hold, and at last whether to believe it."""
     if run.summary is None:
-        return f"{headline(run)}\nReason: {run.error}"
+        return f"{headline(run)}\nReason: {run.error}" if run.error else headline(run)
     told = [*_comparison(run, run.summary), *_trading(run.summary), *_notes(run.summary), *_review(run.summary)]
     return "\n".join([headline(run), terms(run), "", *told])
 
@@ -84,8 +89,8 @@ def metric_lines(metrics: dict[str, MetricValue], undefined: dict[str, str]) -> 
 
 def definition_lines(names: Sequence[str]) -> str:
     """Return what each named metric is, one a line, and what the letters stand for."""
-    meant = {metric.key: metric for metric in METRICS}
-    return "\n".join([*(f"{name}, {meant[name].unit}: {meant[name].definition}" for name in names), LETTERS])
+    meant = {metric.key: (metric.unit, metric.definition) for metric in METRICS} | dict(JUDGED)
+    return "\n".join([*(f"{name}, {': '.join(meant[name])}" for name in names), LETTERS])
 
 
 def trade_lines(trades: Iterable[Trade]) -> list[str]:
@@ -128,10 +133,11 @@ def _comparison(run: Run, summary: Summary) -> list[str]:
 
 
 def _trading(summary: Summary) -> list[str]:
-    lines = [line.format_map(_told(summary)) for line in TRADING]
+    lines = [*TRADING, *([JUDGEMENT] if "dsr" in summary.metrics else [])]
+    told = [line.format_map(_told(summary)) for line in lines]
     if summary.metrics.get("borrow_paid"):
-        lines.append(f"borrow paid: {_told(summary)['borrow_paid']}")
-    return lines
+        told.append(f"borrow paid: {_told(summary)['borrow_paid']}")
+    return told
 
 
 def _told(summary: Summary) -> dict[str, str]:

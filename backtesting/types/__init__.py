@@ -72,6 +72,7 @@ from backtesting.types.request import (
     PeriodsPerYear,
     RiskFree,
     StrategyId,
+    Tags,
 )
 from backtesting.types.run import (
     RUN_ID_PATTERN,
@@ -172,6 +173,7 @@ __all__ = [
     "StrategyDescription",
     "StrategyId",
     "Summary",
+    "Tags",
     "TargetDistance",
     "Timeframe",
     "Trade",

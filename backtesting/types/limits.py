@@ -13,6 +13,7 @@ class Limits:
 
     concurrent_runs: int = 8
     runs_a_minute: int = 600
+    queued_runs: int = 100
     queued_jobs: int = 20
     bars: int = 20_000_000
     inline_bars: int = 10_000_000

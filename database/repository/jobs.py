@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from backtesting.errors import JobLostError
 from backtesting.types import Chunk, Claim, Job, JobProgress, JobStatus, Lease
 from database.models import job_chunks, jobs
-from database.repository.runs import add_run, checked, not_found
+from database.repository.runs import add_runs, checked, not_found
 from database.repository.trials import record_trials
 from database.transactions import Transactions
 
@@ -113,8 +113,7 @@ class SqlJobQueue:
                 )
             if connection.scalar(new) is None:
                 return
-            for run, outcome in chunk.runs:
-                add_run(connection, run, outcome)
+            add_runs(connection, chunk.runs)
             record_trials(connection, chunk.trials)
 
         self._transactions.run(store)

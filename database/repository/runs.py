@@ -3,7 +3,7 @@
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ METRIC_COLUMNS = (
     "avg_loss",
     "profit_factor",
 )
+TRADE_FIELDS = tuple(field.name for field in fields(Trade))
 SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics", "benchmark_years")
 WITH_SUMMARY = sa.select(backtest_runs, *(backtest_results.c[name] for name in SUMMARY_COLUMNS)).outerjoin(
     backtest_results, backtest_results.c.run_id == backtest_runs.c.id
@@ -67,7 +68,7 @@ class SqlRunRepository:
 
     def add(self, run: Run, result: BacktestResult | None) -> None:
         """Store a run with its result, trades and trial, all or nothing; adding it again changes nothing."""
-        self._transactions.run(lambda connection: add_run(connection, run, result))
+        self._transactions.run(lambda connection: add_runs(connection, [(run, result)]))
 
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""
@@ -150,17 +151,19 @@ def _register(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(sa.update(trading_strategies).where(gone).values(is_active=False))
 
 
-def add_run(connection: Connection, run: Run, result: BacktestResult | None) -> None:
-    """Store a run with its result, trades and trial within a transaction; adding it again changes nothing."""
-    new = insert(backtest_runs).values(_run_row(run)).on_conflict_do_nothing().returning(backtest_runs.c.id)
-    is_stored_already = connection.scalar(new) is None
-    if is_stored_already or result is None:
+def add_runs(connection: Connection, made: Sequence[tuple[Run, BacktestResult | None]]) -> None:
+    """Store runs with their results, trades and trials within a transaction; adding one again changes nothing."""
+    if not made:
         return
-    connection.execute(insert(backtest_results).values(_result_row(run.id, result)))
-    if len(result.trades):
-        connection.execute(insert(backtest_trades), [_trade_row(run.id, trade) for trade in result.trades])
-    if trial := Trial.of(run):
-        record_trials(connection, [trial])
+    new = insert(backtest_runs).on_conflict_do_nothing().returning(backtest_runs.c.id)
+    added = set(connection.scalars(new, [_run_row(run) for run, _ in made]))
+    results = [(run, result) for run, result in made if result is not None and run.id in added]
+    if not results:
+        return
+    connection.execute(insert(backtest_results), [_result_row(run.id, result) for run, result in results])
+    if trades := [_trade_row(run.id, trade) for run, result in results for trade in result.trades]:
+        connection.execute(insert(backtest_trades), trades)
+    record_trials(connection, [trial for run, _ in results if (trial := Trial.of(run))])
 
 
 def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
@@ -226,7 +229,7 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
 
 
 def _trade_row(run_id: str, trade: Trade) -> dict[str, Any]:
-    return asdict(trade) | {"run_id": run_id, "status": trade.status.value}
+    return {name: getattr(trade, name) for name in TRADE_FIELDS} | {"run_id": run_id, "status": trade.status.value}
 
 
 def _run(row: Row[Any]) -> Run:

@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import anyio.to_thread
+from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
-from backtesting.errors import BacktestError
+from backtesting.errors import BacktestError, JobFailedError
+from backtesting.jobs.backtest import LongBacktest
+from backtesting.judgement import JUDGED, judged
 from backtesting.metrics import KEYS, require_few, require_known
 from backtesting.metrics.growth import Growth, rolling_sharpe, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
 from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
+from backtesting.running import most_bars
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
@@ -26,6 +31,7 @@ from backtesting.types import (
     Fill,
     HistoryBars,
     Intrabar,
+    JobStatus,
     LotSize,
     MaxHolding,
     MaxLeverage,
@@ -41,6 +47,7 @@ from backtesting.types import (
     StopDistance,
     StrategyId,
     Summary,
+    Tags,
     TargetDistance,
     Timeframe,
     nanoseconds,
@@ -62,6 +69,7 @@ from mcp_server.schemas.backtests import (
     year_rows,
 )
 from mcp_server.services import Services
+from mcp_server.waiting import Calls, Wait
 
 TRADES_A_PAGE, POINTS_OF_A_CURVE, YEARS_A_PAGE, WORST_DRAWDOWNS, LARGEST_PAGE = 12, 40, 20, 5, 500
 FEWEST_POINTS = 3
@@ -79,11 +87,13 @@ SIZING = (
 class BacktestTools:
     """The tools; the services are opened by the first call that needs them."""
 
-    def __init__(self, services: Callable[[], Services]) -> None:
+    def __init__(self, services: Callable[[], Services], calls: Calls) -> None:
         self._services = services
+        self._calls = calls
 
-    def run_backtest(  # noqa: PLR0913, PLR0917 - a tool's arguments are flat
+    async def run_backtest(  # noqa: PLR0913, PLR0917 - a tool's arguments are flat
         self,
+        ctx: Context[Any, Any],
         strategy_id: StrategyId,
         asset_symbol: AssetSymbol,
         start_date: Day,
@@ -121,17 +131,45 @@ class BacktestTools:
         periods_per_year: Annotated[PeriodsPerYear, NUMBER] | None = None,
         trade_from: Annotated[Day, DATE] | None = None,
         history_bars: Annotated[HistoryBars, WHOLE] | None = None,
+        tags: Tags = (),
+        rerun: bool = False,  # noqa: FBT001, FBT002 - a tool's arguments are named
+        wait_seconds: Wait = 20,
     ) -> Annotated[CallToolResult, RunReply]:
         """Test one strategy on one stored symbol and store the run.
 
         Use it to answer whether a strategy would have made money, and whether to believe it: the answer sets it beside
-        buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good.
+        buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good;
+        the same request gives the stored run unless `rerun`, and what takes longer than wait_seconds goes on.
         """
-        # every argument is a field of the request
-        request = validated(BacktestRequest, **{name: value for name, value in locals().items() if name != "self"})
-        run = self._services().engine.run(request)
+        given = locals()
+        fields = {name: given[name] for name in BacktestRequest.model_fields if name in given}
+        request = validated(BacktestRequest, **fields)
+        services = await anyio.to_thread.run_sync(self._services)
+        asked = LongBacktest(request=request, tags=tags, rerun=rerun)
+        is_long = most_bars(request) > services.engine.limits.inline_bars
+        run = await (self._long if is_long else self._short)(services, asked, wait_seconds, ctx)
+        if run.status is RunStatus.RUNNING:
+            return reply(RunReply.of(run), f"{headline(run)}; follow it with get_backtest_status('{run.id}')")
         more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
         return reply(RunReply.of(run), report(run) + more)
+
+    async def _short(self, services: Services, asked: LongBacktest, seconds: float, _: Any) -> Run:
+        """Run beside us in a thread."""
+        begun, future = await anyio.to_thread.run_sync(
+            lambda: services.runner.start(asked.request, asked.tags, rerun=asked.rerun)
+        )
+        run = await self._calls.result(future, seconds)
+        return begun if run is None else await anyio.to_thread.run_sync(judged, run, services.trials)
+
+    async def _long(self, services: Services, asked: LongBacktest, seconds: float, ctx: Context[Any, Any]) -> Run:
+        """Have a worker run it."""
+        job = await anyio.to_thread.run_sync(services.jobs.submit, asked)
+        job = await self._calls.job(services.jobs, job, seconds, ctx)
+        if job.status is JobStatus.COMPLETED:
+            return await anyio.to_thread.run_sync(services.run, job.id)
+        if job.status.is_open:
+            return Run(job.id, RunStatus.RUNNING, asked.request, created_at=job.created_at, tags=asked.tags)
+        raise JobFailedError(f"{job.id} {job.status}: {job.error or 'it was stopped'}")
 
     def get_backtest_results(
         self,
@@ -144,7 +182,7 @@ class BacktestTools:
 
         Use it to look closer at a run, or at one of an earlier conversation.
         """
-        run = self._services().runs.get(backtest_id)
+        run = self._services().run(backtest_id)
         match section:
             case "trades":
                 return self._trades(run, offset, limit or TRADES_A_PAGE)
@@ -170,10 +208,10 @@ class BacktestTools:
 
         Use it for figures the summary leaves out: tails, drawdowns, benchmark-relative and trade statistics.
         """
-        names = KEYS if metrics is None else require_known(metrics)
+        names = (*KEYS, *JUDGED) if metrics is None else _known(metrics)
         if explain:
             require_few(names)
-        run = self._services().runs.get(backtest_id)
+        run = self._services().run(backtest_id)
         if run.summary is None:
             raise _failed(run)
         found = MetricsReply.of(run, names, explain=explain)
@@ -253,7 +291,14 @@ class BacktestTools:
         return reply(page, "\n".join([headline(run), shown, *lines]))
 
 
+def _known(names: list[str]) -> list[str]:
+    require_known(name for name in names if name not in JUDGED)
+    return list(dict.fromkeys(names))
+
+
 def _failed(run: Run) -> BacktestError:
+    if run.status is RunStatus.RUNNING:
+        return BacktestError(f"run {run.id} is still running: follow it with get_backtest_status")
     error = BacktestError(f"run {run.id} {RunStatus.FAILED}: {run.error}; mend the request and run it again")
     error.run_id = run.id
     return error
