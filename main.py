@@ -85,7 +85,7 @@ def serve(program: Program, _: argparse.Namespace) -> int:
     configure_logging(program.settings.log_level, json=program.settings.log_json)
 
     services = lambda: program.application().services()  # noqa: E731
-    build_server(program.registry, services, lifespan=partial(warmed_up, program)).run()
+    build_server(program.registry, services, partial(warmed_up, program), program.settings.toolset).run()
     return 0
 
 

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         alias="BACKTEST_DATA_FOLDERS",
         description="Folders whose price files the tools may import (default: `import` in your data directory)",
     )
+    toolset: Literal["standard", "all"] = Field(
+        "standard", alias="BACKTEST_TOOLSET", description="Which tools are listed: standard, or all"
+    )
     pg_bindir: Path | None = Field(
         None,
         alias="BACKTEST_PG_BINDIR",

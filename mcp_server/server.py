@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from mcp.server import MCPServer
@@ -39,6 +39,9 @@ INSTRUCTIONS = (
 
 DEFECT = "this server has a defect, the request is not to blame; the server's log has the details"
 
+# Every client reads the whole list before its first call, so what is seldom needed has to be asked for.
+Toolset = Literal["standard", "all"]
+
 log = structlog.stdlib.get_logger("backtesting_mcp")
 
 
@@ -68,11 +71,14 @@ class StrictTool(Tool):
         return cause if isinstance(cause, DefectError) else DefectError(f"{self.name}: {DEFECT}")
 
 
-def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
-    """Return the server with all tools and resources; `services` is called by the first call that needs it."""
+def build_server(
+    registry: StrategyRegistry,
+    services: Callable[[], Services],
+    lifespan: Any = None,
+    toolset: Toolset = "all",
+) -> MCPServer[Any]:
+    """Return the server with its tools and resources; `services` is called by the first call that needs it."""
     calls = Calls()
-    backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
-    batches, runs = BatchTools(services, calls), RunTools(services)
     server = MCPServer[Any](
         "backtesting-mcp",
         title="Backtesting",
@@ -80,26 +86,38 @@ def build_server(registry: StrategyRegistry, services: Callable[[], Services], l
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
         middleware=[readable_refusals, calls],
-        tools=[
-            strict(backtests.run_backtest, "Run a backtest", writes=True),
-            brief(backtests.get_backtest_results, "Read a backtest"),
-            strict(strategies.list_strategies, "List strategies"),
-            strict(strategies.validate_strategy, "Check a strategy's parameters"),
-            brief(backtests.get_metrics, "Read metrics of a backtest"),
-            strict(data.import_market_data, "Import price files", writes=True),
-            brief(data.list_assets, "List assets"),
-            brief(data.get_market_data, "Look at prices"),
-            brief(batches.run_batch, "Run a batch", writes=True),
-            brief(runs.get_backtest_status, "Status"),
-            brief(runs.cancel_backtest, "Cancel", writes=True),
-            brief(runs.list_backtests, "List runs"),
-            brief(runs.compare_backtests, "Compare runs"),
-        ],
+        tools=tools_of(toolset, registry, services, calls),
     )
     add_resources(server, registry, services)
     add_guides(server)
     add_prompts(server)
     return server
+
+
+def tools_of(
+    toolset: Toolset, registry: StrategyRegistry, services: Callable[[], Services], calls: Calls
+) -> list[Tool]:
+    """Return the tools in the order they are listed, those of the standard set first."""
+    backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
+    batches, runs = BatchTools(services, calls), RunTools(services)
+    standard = [
+        strict(backtests.run_backtest, "Run a backtest", writes=True),
+        brief(backtests.get_backtest_results, "Read a backtest"),
+        strict(strategies.list_strategies, "List strategies"),
+        brief(strategies.validate_strategy, "Check parameters"),
+        brief(backtests.get_metrics, "Read metrics"),
+        brief(data.import_market_data, "Import price files", writes=True),
+        brief(data.list_assets, "List assets"),
+        brief(data.get_market_data, "Look at prices"),
+        brief(runs.list_backtests, "List runs"),
+        brief(runs.get_backtest_status, "Status"),
+        brief(runs.cancel_backtest, "Cancel", writes=True),
+    ]
+    research = [
+        brief(batches.run_batch, "Run a batch", writes=True),
+        brief(runs.compare_backtests, "Compare runs"),
+    ]
+    return standard if toolset == "standard" else [*standard, *research]
 
 
 def strict(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:

@@ -35,9 +35,10 @@ IBM: dict[str, Any] = {
     "initial_capital": 100_000,
     "parameters": {"position_size": 0.95},
 }
-TOOLS = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
-TOOLS += ["import_market_data", "list_assets", "get_market_data", "run_batch", "get_backtest_status"]
-TOOLS += ["cancel_backtest", "list_backtests", "compare_backtests"]
+STANDARD = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
+STANDARD += ["import_market_data", "list_assets", "get_market_data"]
+STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest"]
+TOOLS = [*STANDARD, "run_batch", "compare_backtests"]
 WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest"}
 
 
@@ -90,14 +91,22 @@ async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     return text_of(result)
 
 
-async def test_the_tools_are_listed_in_order_in_under_three_thousand_tokens(client: Client) -> None:
-    listed = (await client.list_tools()).tools
+async def test_all_tools_are_listed_in_order(client: Client) -> None:
+    assert [tool.name for tool in (await client.list_tools()).tools] == TOOLS
+
+
+async def test_the_standard_tools_and_the_instructions_take_under_three_thousand_tokens() -> None:
+    server = build_server(StrategyRegistry(STRATEGIES), lambda: pytest.fail("not needed"), toolset="standard")
+
+    async with Client(server, mode="legacy") as connected:
+        listed, instructions = (await connected.list_tools()).tools, connected.instructions
 
     wire = json.dumps(
         [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed], separators=(",", ":")
     )
-    assert [tool.name for tool in listed] == TOOLS
-    assert len(wire) / 4 < 3000
+    assert [tool.name for tool in listed] == STANDARD
+    assert len(instructions or "") < 1500
+    assert (len(wire) + len(instructions or "")) / 4 < 3000
 
 
 async def test_every_tool_tells_when_to_use_it_what_it_does_to_the_world_and_what_it_answers(client: Client) -> None:
