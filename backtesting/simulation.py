@@ -14,9 +14,9 @@ from backtesting.errors import BadBarsError, SimulationError
 from backtesting.trade_book import CODES, Fills, trades_of
 from backtesting.types import (
     Bars,
-    Booleans,
     ExitReason,
     Floats,
+    Integers,
     OrderOptions,
     PercentEquity,
     Signals,
@@ -58,41 +58,31 @@ def is_plain(terms: Terms) -> bool:
 
 def check_simulation() -> None:
     """Buy 100 units at 10 with 1010, costs of 1 % included, and value them at 11; SimulationError if it is not 1100."""
-    enter, stay = np.array([[True], [False]]), np.zeros((2, 1), dtype=bool)
-    columns = Columns(enter, stay, size=np.ones(1), fees=np.array([0.01]), slippage=np.zeros(1))
-    equity = trade_long(columns, np.array([10.0, 10.0]), np.array([10.0, 11.0]), 1010.0).equity[:, 0]
+    first, enter, stay = np.zeros(1, np.int64), np.array([[True]]), np.array([[False]])
+    columns = Columns(first, enter, stay, size=np.ones(1), fees=np.array([0.01]), slippage=np.zeros(1))
+    equity = trade_long(columns, np.array([10.0, 10.0]), np.array([10.0, 11.0]), 1010.0).equity(0)
     if not np.allclose(equity, [1000.0, 1100.0]):
         raise SimulationError(f"the kernels compute an equity of {equity.tolist()} where it is [1000, 1100]")
 
 
 def _plain(bars: Bars, decisions: Decisions, terms: Terms) -> Simulation:
     """Trade on vectorbt's kernels."""
-    nothing = np.zeros_like(decisions.enter_long)
-    hold = nothing.copy()
-    hold[terms.first_decision] = True
-    entries = _due(decisions.enter_long, hold, terms)
     sizing = terms.options.sizing
     size = sizing.fraction if isinstance(sizing, PercentEquity) else terms.position_size
-    columns = Columns(
-        entries=entries,
-        exits=_due(decisions.exit_long, nothing, terms),
-        size=np.array([size, 1.0, size]),
-        fees=np.array([terms.costs.commission, terms.costs.commission, 0.0]),
-        slippage=np.array([terms.costs.slippage, terms.costs.slippage, 0.0]),
-    )
+    columns = _columns(decisions, terms, size)
     period = bars[terms.history :]
     price = period.open if terms.fill == "next_open" else period.close
     account = trade_long(columns, price, period.close, terms.initial_capital)
-    _require_finite(account.equity)
-    equity, benchmark = map(_frozen, account.equity.T[: BENCHMARK + 1])
-    units = _frozen(account.units[:, STRATEGY])
+    equity, benchmark, units = account.equity(STRATEGY), account.equity(BENCHMARK), account.units(STRATEGY)
+    costless = account.final(COSTLESS)
+    _require_finite(equity, benchmark, costless)
     trades = trades_of(_fills(account, period, price), bars, terms)
     bought = account.orders[(account.orders["col"] == STRATEGY) & (account.orders["side"] == BUY)]
-    held_before = np.concatenate([[0.0], units[:-1]]) > 0
+    due = columns.bars[columns.entries[:, STRATEGY]]
     counters = {
         **_of_signals(decisions, units, terms),
         "clipped_orders": _clipped(bought, equity, terms.initial_capital, size),
-        "unfilled_orders": int(np.count_nonzero(entries[:, STRATEGY] & ~held_before)) - len(bought),
+        "unfilled_orders": int(np.count_nonzero(_before(units, due, 0.0) <= 0)) - len(bought),
         "ambiguous_bars": 0,
     }
     return Simulation(
@@ -104,7 +94,7 @@ def _plain(bars: Bars, decisions: Decisions, terms: Terms) -> Simulation:
         fees_paid=float(trades.fees.sum()),
         slippage_paid=float(trades.slippage.sum()),
         borrow_paid=0.0,
-        costless_return=float(account.equity[-1, COSTLESS]) / terms.initial_capital - 1.0,
+        costless_return=costless / terms.initial_capital - 1.0,
         optimistic_return=float(equity[-1]) / terms.initial_capital - 1.0,
         counters=counters,
         engine=load_kernels().name,
@@ -117,8 +107,7 @@ def _own(bars: Bars, decisions: Decisions, terms: Terms, conditions: Conditions)
 
     accounts = trade_orders(bars, decisions, terms, conditions)
     account, state = accounts.strategy, accounts.strategy.state
-    for each in (account, accounts.benchmark, accounts.costless, accounts.optimistic):
-        _require_finite(each.equity)
+    _require_finite(*(each.equity for each in (account, accounts.benchmark, accounts.costless, accounts.optimistic)))
     records = account.trades
     last = float(bars.close[-1])
     for name in ("exit_price", "exit_market_price"):
@@ -155,11 +144,26 @@ def _own(bars: Bars, decisions: Decisions, terms: Terms, conditions: Conditions)
     )
 
 
-def _due(decided: Booleans, beside: Booleans, terms: Terms) -> Booleans:
+def _columns(decisions: Decisions, terms: Terms, size: float) -> Columns:
     """Return what is due of strategy, benchmark and costless strategy, side by side."""
-    columns = np.empty((len(decided), COSTLESS + 1), dtype=np.bool_)
-    columns[:, STRATEGY], columns[:, BENCHMARK], columns[:, COSTLESS] = decided, beside, decided
-    return terms.due(columns, np.False_)
+    enter, leave = (terms.due(decided, np.False_) for decided in (decisions.enter_long, decisions.exit_long))
+    first = terms.first_decision + terms.delay - terms.history
+    carries = enter | leave
+    carries[first] = True
+    bars = np.flatnonzero(carries)
+    entries, exits = (np.zeros((len(bars), COSTLESS + 1), dtype=np.bool_) for _ in range(2))
+    for column in (STRATEGY, COSTLESS):
+        entries[:, column], exits[:, column] = enter[bars], leave[bars]
+    entries[:, BENCHMARK] = bars == first
+    costs = terms.costs
+    return Columns(
+        bars=bars,
+        entries=entries,
+        exits=exits,
+        size=np.array([size, 1.0, size]),
+        fees=np.array([costs.commission, costs.commission, 0.0]),
+        slippage=np.array([costs.slippage, costs.slippage, 0.0]),
+    )
 
 
 def _of_signals(decisions: Decisions, units: Floats, terms: Terms) -> dict[str, int]:
@@ -171,8 +175,8 @@ def _of_signals(decisions: Decisions, units: Floats, terms: Terms) -> dict[str, 
     }
 
 
-def _require_finite(equity: Floats) -> None:
-    if not np.isfinite(equity).all():
+def _require_finite(*equity: Floats | float) -> None:
+    if not all(np.isfinite(each).all() for each in equity):
         raise SimulationError("equity grew beyond what a number can hold: the prices or the capital cannot be meant")
 
 
@@ -185,9 +189,14 @@ def _frozen(column: Floats) -> Floats:
 
 def _clipped(bought: Any, equity: Floats, initial_capital: float, size: float) -> int:
     """Count the entries that spent less than their budget (Q3)."""
-    before = np.concatenate([[initial_capital], equity[:-1]])[bought["idx"]]
+    before = _before(equity, bought["idx"], initial_capital)
     spent = bought["size"] * bought["price"] + bought["fees"]
     return int(np.count_nonzero(spent < size * before * (1 - FULL_SIZE_TOLERANCE)))
+
+
+def _before(values: Floats, bars: Integers, at_first: float) -> Floats:
+    """Return the value at the close before each of the bars."""
+    return np.where(bars == 0, at_first, values[bars - 1])
 
 
 def _traded(trades: Trades) -> float:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backtesting.errors import SimulationError
-from backtesting.types import Booleans, Floats
+from backtesting.types import Booleans, Floats, Integers
 
 KNOWN_LAYOUT = "1.2.0"
 RECORD_FIELDS = {
@@ -45,8 +45,13 @@ SMALLEST_ORDER = 1e-8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What is simulated side by side: booleans (n, k) in C order; fractions of equity and of notional, (k,)."""
+    """What is simulated side by side, k columns of it.
 
+    `bars` are those that carry a signal, (m,), in order; `entries` and `exits` tell of which columns, (m, k) booleans in
+    C order. `size`, `fees` and `slippage` are fractions of equity and of notional, (k,).
+    """
+
+    bars: Integers
     entries: Booleans
     exits: Booleans
     size: Floats
@@ -56,12 +61,32 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Account:
-    """What the orders did, for n bars and k columns: records of vectorbt, and (n, k) arrays at each close."""
+    """What the orders did: records of vectorbt, and what each of the k columns held at the n closes.
+
+    `cash` and `held`, (m, k), stand for `lasting` closes each, (m,).
+    """
 
     orders: Any
     trades: Any
-    units: Floats
-    equity: Floats
+    cash: Floats
+    held: Floats
+    lasting: Integers
+    close: Floats
+
+    def units(self, column: int) -> Floats:
+        """Return the holding at each close, (n,), read-only."""
+        return _read_only(np.repeat(self.held[:, column], self.lasting))
+
+    def equity(self, column: int) -> Floats:
+        """Return the equity at each close, (n,), read-only."""
+        equity = np.repeat(self.held[:, column], self.lasting)
+        equity *= self.close
+        equity += np.repeat(self.cash[:, column], self.lasting)
+        return _read_only(equity)
+
+    def final(self, column: int) -> float:
+        """Return the equity at the last close."""
+        return float(self.cash[-1, column] + self.close[-1] * self.held[-1, column])
 
 
 class Kernels(Protocol):
@@ -73,8 +98,8 @@ class Kernels(Protocol):
         """Return the order records of `simulate_from_signals`."""
         ...
 
-    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> Account:
-        """Return holdings, equity and trades that follow from the order records; `marks` are closes, (n, k)."""
+    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> tuple[Any, Floats, Floats]:
+        """Return trades, cash and holdings that follow from the order records; `marks` are closes, (n, k)."""
         ...
 
 
@@ -105,14 +130,14 @@ class RustKernels:
         orders, _ = self._portfolio.simulate_from_signals_rs(target_shape, **options)
         return orders
 
-    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> Account:
-        """Return holdings, equity and trades that follow from the order records."""
+    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> tuple[Any, Floats, Floats]:
+        """Return trades, cash and holdings that follow from the order records."""
         kernel, shape = self._portfolio, marks.shape
         columns = self._records.col_map_rs(orders["col"], shape[1])
         units = kernel.assets_rs(kernel.asset_flow_rs(orders, *columns, shape, ALL_DIRECTIONS))
         cash = kernel.cash_rs(kernel.cash_flow_rs(orders, *columns, shape, False), init_cash)  # noqa: FBT003 - all cash
         trades = kernel.get_exit_trades_rs(orders, marks, *columns)
-        return Account(orders, trades, units, kernel.value_rs(cash, kernel.asset_value_rs(marks, units)))
+        return trades, cash, units
 
 
 class NumbaKernels:
@@ -131,15 +156,14 @@ class NumbaKernels:
         orders, _ = self._portfolio.simulate_from_signals(target_shape, **options, engine="numba")
         return orders
 
-    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> Account:
-        """Return holdings, equity and trades that follow from the order records."""
+    def account(self, orders: Any, marks: Floats, init_cash: Floats) -> tuple[Any, Floats, Floats]:
+        """Return trades, cash and holdings that follow from the order records."""
         kernel, shape, engine = self._portfolio, marks.shape, {"engine": "numba"}
         columns = self._records.col_map(orders["col"], shape[1], **engine)
         units = kernel.assets(kernel.asset_flow(shape, orders, columns, ALL_DIRECTIONS, **engine), **engine)
         cash = kernel.cash(kernel.cash_flow(shape, orders, columns, free=False, **engine), init_cash, **engine)
         trades = kernel.get_exit_trades(orders, marks, columns, **engine)
-        equity = kernel.value(cash, kernel.asset_value(marks, units, **engine), **engine)
-        return Account(orders, trades, units, equity)
+        return trades, cash, units
 
 
 def trade_long(columns: Columns, price: Floats, close: Floats, init_cash: float) -> Account:
@@ -147,27 +171,51 @@ def trade_long(columns: Columns, price: Floats, close: Floats, init_cash: float)
 
     `price` (of fills) and `close` (of marks): (n,). An exit beats an entry of the same bar (O5), an entry while holding
     is ignored (O6), costs are inside the budget (Q1). SimulationError when the kernel stops.
+
+    The kernels are handed the bars that carry a signal, those after them, the first and the last: without stops nothing
+    changes in between, and sizes depend on cash alone.
     """
-    n, k = columns.entries.shape
-    cash = np.full(k, float(init_cash))
-    options = kernel_options(n, k) | {
+    n, k = len(close), len(columns.size)
+    rows, at = _eventful(columns.bars, n)
+    cash, marks = np.full(k, float(init_cash)), close[rows]
+    signals = np.zeros((2, len(rows), k), dtype=np.bool_)
+    signals[0, at], signals[1, at] = columns.entries, columns.exits
+    options = kernel_options(len(rows), k) | {
         "init_cash": cash,
-        "entries": columns.entries,
-        "exits": columns.exits,
-        "price": price[:, None],
-        "close": close[:, None],
+        "entries": signals[0],
+        "exits": signals[1],
+        "price": price[rows][:, None],
+        "close": marks[:, None],
         "size": columns.size,
         "fees": columns.fees,
         "slippage": columns.slippage,
     }
     kernels = load_kernels()
     try:
-        orders = kernels.simulate((n, k), options)
-        return kernels.account(orders, np.repeat(close[:, None], k, axis=1), cash)
+        orders = kernels.simulate((len(rows), k), options)
+        trades, money, units = kernels.account(orders, np.repeat(marks[:, None], k, axis=1), cash)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # raised by Rust, derives from BaseException alone
             raise
         raise SimulationError("the simulation kernel stopped at an internal error; the run was given up") from error
+    for records, name in ((orders, "idx"), (trades, "entry_idx"), (trades, "exit_idx")):
+        records[name] = rows[records[name]]
+    return Account(orders, trades, money, units, np.diff(rows, append=n), close)
+
+
+def _eventful(bars: Integers, n: int) -> tuple[Integers, Integers]:
+    """Return the bars where something may change, and where in them these bars are."""
+    eventful = np.zeros(n, dtype=np.bool_)
+    eventful[[0, -1]] = True
+    eventful[bars] = True
+    eventful[np.minimum(bars + 1, n - 1)] = True
+    rows = np.flatnonzero(eventful)
+    return rows, np.searchsorted(rows, bars)
+
+
+def _read_only(column: Floats) -> Floats:
+    column.flags.writeable = False
+    return column
 
 
 @cache
@@ -210,11 +258,14 @@ def record_dtype(fields: str) -> np.dtype[np.void]:
 
 def kernel_options(n: int, k: int) -> dict[str, Any]:
     """Return the options that are the same in every call; scalars travel as 0-d arrays."""
+    return _same_always() | {"group_lens": np.ones(k, np.int64), "call_seq": np.zeros((n, k), np.int64)}
+
+
+@cache
+def _same_always() -> dict[str, Any]:
     no, yes, zero, endless, unset = (np.asarray(value) for value in (False, True, 0.0, np.inf, np.nan))
     first = np.asarray(0)
     return {
-        "group_lens": np.ones(k, np.int64),
-        "call_seq": np.zeros((n, k), np.int64),
         "direction": first,
         **dict.fromkeys(("long_entries", "long_exits", "short_entries", "short_exits"), no),
         "size_type": np.asarray(PERCENT_OF_EQUITY),

@@ -6,6 +6,7 @@ The record types we hand to the Rust kernels stand in for the package, so the pr
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def configurations() -> Iterator[tuple[Columns, Floats, Floats, float]]:
         n, k = int(random.integers(2, 250)), int(random.integers(1, 5))
         close = 10 ** random.uniform(-2, 4) * np.exp(np.cumsum(random.normal(0, 0.03, n)))
         columns = Columns(
+            bars=np.arange(n),
             entries=random.random((n, k)) < random.uniform(0.02, 0.5),
             exits=random.random((n, k)) < random.uniform(0.02, 0.5),
             size=random.choice([1.0, 0.95, 0.5, 0.013], k),
@@ -46,13 +48,20 @@ def due(decided: Booleans) -> Booleans:
     return np.concatenate([np.zeros_like(decided[:1]), decided[:-1]])
 
 
+def eventful(columns: Columns) -> Columns:
+    """Return the decisions where they fill, at the bars that have some."""
+    entries, exits = due(columns.entries), due(columns.exits)
+    bars = np.flatnonzero((entries | exits).any(axis=1))
+    return replace(columns, bars=bars, entries=entries[bars], exits=exits[bars])
+
+
 def write_ours(path: str) -> None:
     """Trade every configuration with the kernels that load, and the golden run with the whole engine."""
     written: dict[str, Any] = {}
     for number, (columns, open_, close, cash) in enumerate(configurations()):
-        shifted = Columns(due(columns.entries), due(columns.exits), columns.size, columns.fees, columns.slippage)
-        account = trade_long(shifted, open_, close, cash)
-        written |= {f"orders{number}": account.orders, f"equity{number}": account.equity}
+        account = trade_long(eventful(columns), open_, close, cash)
+        equity = [account.equity(column) for column in range(len(columns.size))]
+        written |= {f"orders{number}": account.orders, f"equity{number}": np.stack(equity, axis=1)}
     written |= {"kernels": load_kernels().name, "golden": golden_final()}
     np.savez(path, **written)
 
