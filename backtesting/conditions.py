@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backtesting.indicators import atr
-from backtesting.types import AtrMultiple, Bars, Booleans, Costs, Floats, Integers, OrderOptions, Timeframe, VolTarget
+from backtesting.types import AtrMultiple, Bars, Costs, Floats, Integers, OrderOptions, Timeframe, VolTarget
 
 VOLATILITY_SESSIONS = 60
 BARS_A_DAY = {
@@ -28,11 +28,10 @@ class Conditions:
     true_range: dict[int, Floats] = field(default_factory=dict)
     volatility: Floats = field(default_factory=lambda: np.empty(0))
 
-    def defined(self, bars: int) -> Booleans:
-        """Return where every series is defined, shape (bars,)."""
-        series = [*self.true_range.values(), *([self.volatility] if len(self.volatility) else [])]
-        defined: Booleans = np.isfinite(np.array([np.zeros(bars), *series])).all(axis=0)
-        return defined
+    @property
+    def series(self) -> list[Floats]:
+        """All of them."""
+        return [*self.true_range.values(), *([self.volatility] if len(self.volatility) else [])]
 
     def distance(self, asked: AtrMultiple | float | None, bars: int) -> Floats:
         """Return what was asked for at each bar: a fraction, or a distance in price; NaN for nothing."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ from backtesting.types import (
 
 OHLC_TOLERANCE = 1e-9
 NAMED_ROWS = 3
+LATEST_LOADED, KNOWN_SERIES = 4, 64
 
 
 class SeriesRequest(Protocol):
@@ -65,6 +67,11 @@ class LoadedBars:
     session: Integers
     gaps: Gaps | None
 
+    @property
+    def period(self) -> Bars:
+        """The bars without the history."""
+        return self.bars.span(self.history, len(self.bars))
+
 
 def load_bars(source: AnyTimeframe, request: SeriesRequest, period: Period, history: int) -> LoadedBars:
     """Load the period and up to `history` bars before it (W1).
@@ -79,16 +86,18 @@ def load_bars(source: AnyTimeframe, request: SeriesRequest, period: Period, hist
             "choose a longer period",
             field="start_date",
         )
+    return _prepared(source, bars, period, before, request.adjustment)
+
+
+@lru_cache(maxsize=LATEST_LOADED)
+def _prepared(source: AnyTimeframe, bars: Bars, period: Period, history: int, asked: Adjustment | None) -> LoadedBars:
+    """Check and adjust the bars and look for gaps, once for all runs on the same ones."""
     check_bars(bars)
-    adjustment = _adjustment(bars, request)
-    priced = bars if adjustment == "raw" else source.adjusted(bars, period.asset, period.series)
-    return LoadedBars(
-        bars=priced,
-        history=before,
-        adjustment=adjustment,
-        session=session_of(period.asset, request.timeframe, bars.time),
-        gaps=missing(period.asset, request.timeframe, bars.time[before:]),
-    )
+    asset, timeframe = period.asset, period.series.timeframe
+    adjustment = _adjustment(bars, asset, asked)
+    priced = bars if adjustment == "raw" else source.adjusted(bars, asset, period.series)
+    session, gaps = session_of(asset, timeframe, bars.time), missing(asset, timeframe, bars.time[history:])
+    return LoadedBars(priced, history, adjustment, session, gaps)
 
 
 def require_period(source: AnyTimeframe, asset: Asset, request: SeriesRequest) -> Period:
@@ -105,6 +114,7 @@ def require_period(source: AnyTimeframe, asset: Asset, request: SeriesRequest) -
     raise _outside(asset, max(fitting, key=lambda each: each.last - each.first), request)
 
 
+@lru_cache(maxsize=KNOWN_SERIES)
 def days_covered(asset: Asset, series: Coverage) -> tuple[date, date]:
     """Return the days of the asset's calendar that the first and the last bar of a series belong to."""
     stamps = np.array([nanoseconds(series.first), nanoseconds(series.last)])
@@ -150,16 +160,16 @@ def _complaints(bars: Bars) -> list[tuple[str, Booleans]]:
     ]
 
 
-def _adjustment(bars: Bars, request: SeriesRequest) -> Adjustment:
+def _adjustment(bars: Bars, asset: Asset, asked: Adjustment | None) -> Adjustment:
     """Adjust the prices unless raw ones are asked for or no adjustment is stored (T7).
 
     Where only some bars have one, neither kind of price can be meant, so raw ones have to be asked for.
     """
-    if request.adjustment == "raw" or (request.adjustment is None and bars.adj_close is None):
+    if asked == "raw" or (asked is None and bars.adj_close is None):
         return "raw"
     if bars.adj_close is None or np.isnan(bars.adj_close).any():
         raise BadBarsError(
-            f"adjustment: {request.asset_symbol} has bars without adj_close; ask for adjustment='raw'",
+            f"adjustment: {asset.symbol} has bars without adj_close; ask for adjustment='raw'",
             field="adjustment",
         )
     return "adjusted"

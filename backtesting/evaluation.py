@@ -1,6 +1,6 @@
 """The product as one pure function: a complete request and its bars go in, signals, trades and metrics come out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
@@ -14,7 +14,7 @@ from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
 from backtesting.metrics import Evidence, measure
-from backtesting.metrics.growth import Growth, years_of
+from backtesting.metrics.growth import Growth, totals_by_year
 from backtesting.provenance import config_hash, data_hash, versions
 from backtesting.simulation import simulate
 from backtesting.strategy import RECURSIVE_UNSTABLE, Strategy
@@ -26,12 +26,15 @@ from backtesting.types import (
     Bars,
     Costs,
     EquityCurve,
+    Floats,
     Signals,
     Simulation,
     Summary,
     instant,
     nanoseconds,
 )
+
+FIRST_STRETCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
     )
     simulation = simulate(loaded.bars, signals, terms, conditions)
     summary = _Report(plan, loaded, year, terms, simulation).summary()
-    curve = EquityCurve(loaded.bars.time[loaded.history :], simulation.equity)
+    curve = EquityCurve(loaded.period.time, simulation.equity)
     return BacktestResult(summary, simulation.trades, curve)
 
 
@@ -104,32 +107,41 @@ def year_of(plan: Plan, loaded: LoadedBars) -> Year:
     """Return the request's own periods a year, or those of the asset's class."""
     if plan.request.periods_per_year:
         return Year(plan.request.periods_per_year, assumed=False)
-    period = loaded.bars.time[loaded.history :]
-    return Year(*periods_per_year(plan.asset.asset_class, plan.request.timeframe, period))
+    return Year(*periods_per_year(plan.asset.asset_class, plan.request.timeframe, loaded.period.time))
 
 
 def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals, conditions: Conditions) -> int:
     """Return the number of the bar that decides first: the last one before the period, or the first defined (W2)."""
-    defined = conditions.defined(len(loaded.bars))
-    for indicator in signals.indicators.values():
-        defined &= np.isfinite(indicator)
-    delay = plan.request.delay
-    earliest = max(_first_fill(plan, loaded) - delay, 0)
-    deciding = np.flatnonzero(defined[earliest : len(defined) - delay])
-    if not len(deciding) and len(defined) > plan.warmup + delay and not defined.any():
+    series, bars, delay = [*conditions.series, *signals.indicators.values()], len(loaded.bars), plan.request.delay
+    deciding = first_defined(series, max(_first_fill(plan, loaded) - delay, 0), bars - delay)
+    if deciding is None and bars > plan.warmup + delay and first_defined(series, 0, bars) is None:
         raise NoBarsError(
-            f"the indicators of {plan.request.strategy_id} are undefined on all {len(defined)} bars, as on prices that "
+            f"the indicators of {plan.request.strategy_id} are undefined on all {bars} bars, as on prices that "
             "never move: choose another symbol or period",
             field="asset_symbol",
         )
-    if not len(deciding):
+    if deciding is None:
         raise NoBarsError(
             f"{plan.request.strategy_id} needs {plan.warmup} bars of warm-up and then one that decides and "
-            f"one that fills, but only {len(loaded.bars)} bars are stored up to {plan.request.end_date}: "
+            f"one that fills, but only {bars} bars are stored up to {plan.request.end_date}: "
             "choose a later end_date or shorter periods",
             field="end_date",
         )
-    return earliest + int(deciding[0])
+    return deciding
+
+
+def first_defined(series: Sequence[Floats], first: int, behind: int) -> int | None:
+    """Return the first number in [first, behind) where every series is finite, looked for in growing stretches."""
+    stretch = FIRST_STRETCH
+    while first < behind:
+        end = min(first + stretch, behind)
+        defined = np.ones(end - first, dtype=np.bool_)
+        for each in series:
+            defined &= np.isfinite(each[first:end])
+        if defined.any():
+            return first + int(defined.argmax())
+        first, stretch = end, 2 * stretch
+    return None
 
 
 def _first_fill(plan: Plan, loaded: LoadedBars) -> int:
@@ -179,7 +191,7 @@ class _Report:
 
     @property
     def _period(self) -> Bars:
-        return self.loaded.bars[self.loaded.history :]
+        return self.loaded.period
 
     @property
     def _first_tradable(self) -> int:
@@ -204,7 +216,7 @@ class _Report:
     def _benchmark_years(self, evidence: Evidence) -> Mapping[str, float]:
         curve = EquityCurve(self._period.time, self.simulation.benchmark)
         growth = Growth(curve, evidence.initial_capital, evidence.base_time)
-        return {str(each.year): each.total for each in years_of(growth)}
+        return {str(year): total for year, total in totals_by_year(growth).items()}
 
     def _base_time(self) -> int | None:
         """Return the instant returns start from, or None where the first bar is the base (A4)."""

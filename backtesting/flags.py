@@ -62,9 +62,12 @@ def flags_of(found: Findings) -> tuple[Flag, ...]:
 def suspected_splits(bars: Bars) -> Integers:
     """Return the numbers of the bars that open near a split ratio of the close before (T7)."""
     ratio = bars.close[:-1] / bars.open[1:]
-    size = np.maximum(ratio, 1 / ratio)
+    least = SPLIT_RATIOS[0] * (1 - 2 * SPLIT_TOLERANCE)
+    jumps = np.flatnonzero((ratio > least) | (ratio < 1 / least))
+    size = np.maximum(ratio[jumps], 1 / ratio[jumps])
     near = np.abs(size[:, None] / SPLIT_RATIOS - 1) <= SPLIT_TOLERANCE
-    return np.flatnonzero(near.any(axis=1)) + 1
+    found: Integers = jumps[near.any(axis=1)] + 1
+    return found
 
 
 def _prices(found: Findings) -> Iterator[Flag]:

@@ -13,7 +13,7 @@ from backtesting.calendars import periods_per_year
 from backtesting.data_loader import LoadedBars, days_covered, load_bars, require_period
 from backtesting.errors import NoBarsError
 from backtesting.indicator_table import Chosen, chosen
-from backtesting.metrics.curves import returns_between, session_levels
+from backtesting.metrics.curves import returns_between, session_ends, session_levels
 from backtesting.metrics.undefined import Undefined
 from backtesting.ports import BarSource
 from backtesting.resampling import AnyTimeframe
@@ -101,7 +101,8 @@ def _lines(wanted: Sequence[Chosen], bars: Bars) -> list[tuple[str, Floats]]:
 def _summary(request: MarketRequest, asset: Asset, loaded: LoadedBars) -> tuple[dict[str, MetricValue], dict[str, str]]:
     """Say what holding through the bars came to, by the definitions of a run's metrics."""
     bars = loaded.bars[loaded.history :]
-    returns = returns_between(session_levels(loaded.session[loaded.history :], bars.close, None))
+    ends = session_ends(loaded.session[loaded.history :])
+    returns = returns_between(session_levels(ends, bars.close, None))
     periods, _ = periods_per_year(asset.asset_class, request.timeframe, bars.time)
     found = {
         "bars": len(bars),

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -11,15 +11,22 @@ from backtesting import CONTRACT_VERSION, VERSION
 from backtesting.types import Adjustment, BacktestRequest, Bars
 from backtesting.vectorbt_kernels import engine_versions, load_kernels
 
-ROW = np.dtype([("time", "<i8"), *((name, "<f8") for name in ("open", "high", "low", "close", "volume"))])
+ROWS_AT_ONCE = 4096  # they fit into a processor's cache
+LATEST_HASHES = 8
 
 
+@lru_cache(maxsize=LATEST_HASHES)
 def data_hash(bars: Bars, adjustment: Adjustment) -> str:
     """Return the SHA-256 of the bars used, row by row, little-endian, and of their adjustment (P2)."""
-    rows = np.empty(len(bars), ROW)
-    for name, column in zip(ROW.names or (), (bars.time, *bars.ohlcv), strict=True):
-        rows[name] = column
-    return sha256(rows.tobytes() + adjustment.encode()).hexdigest()
+    columns = (bars.time.view(np.float64), *bars.ohlcv)
+    rows, found = np.empty((ROWS_AT_ONCE, len(columns)), "<f8"), sha256()
+    for first in range(0, len(bars), ROWS_AT_ONCE):
+        count = min(ROWS_AT_ONCE, len(bars) - first)
+        for place, column in enumerate(columns):
+            rows[:count, place] = column[first : first + count]
+        found.update(rows[:count].data)
+    found.update(adjustment.encode())
+    return found.hexdigest()
 
 
 def config_hash(request: BacktestRequest) -> str:

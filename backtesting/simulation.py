@@ -70,7 +70,7 @@ def _plain(bars: Bars, decisions: Decisions, terms: Terms) -> Simulation:
     sizing = terms.options.sizing
     size = sizing.fraction if isinstance(sizing, PercentEquity) else terms.position_size
     columns = _columns(decisions, terms, size)
-    period = bars[terms.history :]
+    period = bars.span(terms.history, len(bars))
     price = period.open if terms.fill == "next_open" else period.close
     account = trade_long(columns, price, period.close, terms.initial_capital)
     equity, benchmark, units = account.equity(STRATEGY), account.equity(BENCHMARK), account.units(STRATEGY)

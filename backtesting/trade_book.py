@@ -36,7 +36,7 @@ class Fills:
 
 def trades_of(fills: Fills, bars: Bars, terms: Terms) -> Trades:
     """Return the trades that the fills make up; `bars` are those loaded, history included."""
-    period = bars[terms.history :]
+    period = bars.span(terms.history, len(bars))
     fees = fills.entry_fees + fills.exit_fees
     gained = np.where(fills.is_short, -1.0, 1.0) * (fills.exit_price - fills.entry_price) * fills.quantity
     pnl = gained - fees - fills.borrow

@@ -47,8 +47,8 @@ SMALLEST_ORDER = 1e-8
 class Columns:
     """What is simulated side by side, k columns of it.
 
-    `bars` are those that carry a signal, (m,), in order; `entries` and `exits` tell of which columns, (m, k) booleans in
-    C order. `size`, `fees` and `slippage` are fractions of equity and of notional, (k,).
+    `bars` are those that carry a signal, (m,), in order; `entries` and `exits`, (m, k), tell in which columns. `size`,
+    `fees` and `slippage` are fractions of equity and of notional, (k,).
     """
 
     bars: Integers

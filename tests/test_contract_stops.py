@@ -184,7 +184,7 @@ def test_t8_the_atr_that_stops_are_measured_by_is_talibs() -> None:
 
     # Contract 13.1
     assert known.true_range[14][[14, 119]] == pytest.approx([4.115572798491163, 4.044067068445232], rel=1e-13)
-    assert not known.defined(120)[:14].any() and known.defined(120)[14:].all()
+    assert np.isnan(known.true_range[14][:14]).all() and np.isfinite(known.true_range[14][14:]).all()
 
 
 # S5, trailing stops

@@ -17,6 +17,8 @@ def crossed_below(a: Floats, b: Floats | float) -> Booleans:
 
 def _turned_positive(difference: Floats) -> Booleans:
     """Tell where the difference is positive and its last value other than zero was negative."""
+    if np.count_nonzero(difference) == len(difference):
+        return np.concatenate([[False], (difference[:-1] < 0) & (difference[1:] > 0)])[: len(difference)]
     decided = np.flatnonzero(difference != 0)
     before, now = difference[decided[:-1]], difference[decided[1:]]
     turned = np.zeros(len(difference), dtype=np.bool_)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from backtesting.metrics.evidence import DAYS_A_YEAR, Evidence, needs_sessions
-from backtesting.metrics.undefined import Undefined, Value, ratio
+from backtesting.metrics.undefined import Undefined, Value, mean, ratio
 
 
 def exposure_time(evidence: Evidence) -> Value:
@@ -14,12 +14,12 @@ def exposure_time(evidence: Evidence) -> Value:
 
 def avg_gross_exposure(evidence: Evidence) -> Value:
     """Mean over bars of |position| / equity, at the close."""
-    return float(abs(evidence.exposure).mean())
+    return mean(evidence.gross_exposure)
 
 
 def max_gross_exposure(evidence: Evidence) -> Value:
     """Largest |position| / equity at a close."""
-    return float(abs(evidence.exposure).max())
+    return float(np.maximum.reduce(evidence.gross_exposure))
 
 
 @needs_sessions
@@ -28,7 +28,7 @@ def turnover_annual(evidence: Evidence) -> Value:
     if evidence.days < 1:
         return Undefined.TOO_SHORT
     traded_a_year = evidence.simulation.traded / 2 / (evidence.days / DAYS_A_YEAR)
-    return ratio(traded_a_year, float(evidence.simulation.equity.mean()), Undefined.NOT_COMPUTED)
+    return ratio(traded_a_year, mean(evidence.simulation.equity), Undefined.NOT_COMPUTED)
 
 
 def fees_paid(evidence: Evidence) -> Value:

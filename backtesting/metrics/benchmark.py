@@ -6,7 +6,7 @@ import numpy as np
 
 from backtesting.metrics.evidence import Evidence, needs_sessions
 from backtesting.metrics.returns import annualised, compounded, sharpe
-from backtesting.metrics.undefined import Undefined, Value, product, ratio, standard_deviation
+from backtesting.metrics.undefined import Undefined, Value, mean, product, ratio, spread, varying
 from backtesting.types import Booleans
 
 
@@ -17,13 +17,13 @@ def benchmark_return(evidence: Evidence) -> Value:
 
 def benchmark_sharpe(evidence: Evidence) -> Value:
     """Sharpe ratio of buy and hold."""
-    per_session = sharpe(evidence.benchmark_returns, evidence.benchmark_deviation, evidence.risk_free_per_session)
+    per_session = sharpe(evidence.mean_benchmark_return, evidence.benchmark_deviation, evidence.risk_free_per_session)
     return product(per_session, sqrt(evidence.periods_per_year))
 
 
 def benchmark_max_drawdown(evidence: Evidence) -> Value:
     """Max drawdown of buy and hold."""
-    return float(evidence.benchmark_drawdown.min())
+    return evidence.deepest_benchmark_drawdown
 
 
 def excess_return(evidence: Evidence) -> Value:
@@ -34,9 +34,9 @@ def excess_return(evidence: Evidence) -> Value:
 @needs_sessions
 def exposure_matched_return(evidence: Evidence) -> Value:
     """product(1 + w b + (1 - w) rf) - 1, w the mean net exposure: time in the market alone."""
-    held = float(evidence.exposure.mean())
+    held = mean(evidence.exposure)
     idle = (1.0 - held) * evidence.risk_free_per_session
-    return float(np.prod(1.0 + held * evidence.benchmark_returns + idle)) - 1.0
+    return float(np.multiply.reduce(1.0 + held * evidence.benchmark_returns + idle)) - 1.0
 
 
 def beta(evidence: Evidence) -> Value:
@@ -52,8 +52,7 @@ def correlation(evidence: Evidence) -> Value:
         return other
     if isinstance(own, Undefined):
         return own
-    r, b = evidence.returns, evidence.benchmark_returns
-    covariance = float(np.dot(r - r.mean(), b - b.mean())) / (len(r) - 1)
+    covariance = float(np.dot(evidence.centred, evidence.centred_benchmark)) / (len(evidence.centred) - 1)
     return max(-1.0, min(1.0, covariance / (own * other)))
 
 
@@ -63,21 +62,23 @@ def alpha(evidence: Evidence) -> Value:
     if isinstance(slope, Undefined):
         return slope
     risk_free = evidence.risk_free_per_session
-    explained = risk_free + slope * (float(evidence.benchmark_returns.mean()) - risk_free)
-    return compounded(1.0 + float(evidence.returns.mean()) - explained, evidence.periods_per_year)
+    explained = risk_free + slope * (evidence.mean_benchmark_return - risk_free)
+    return compounded(1.0 + evidence.mean_return - explained, evidence.periods_per_year)
 
 
 @needs_sessions
 def tracking_error(evidence: Evidence) -> Value:
     """s(r - b) x sqrt(p)."""
-    active = evidence.returns - evidence.benchmark_returns
-    return float(active.std(ddof=1)) * sqrt(evidence.periods_per_year)
+    return spread(evidence.centred - evidence.centred_benchmark) * sqrt(evidence.periods_per_year)
 
 
 def information_ratio(evidence: Evidence) -> Value:
     """mean(r - b) / s(r - b) x sqrt(p) (Grinold and Kahn 1999)."""
-    active = evidence.returns - evidence.benchmark_returns
-    per_session = sharpe(active, standard_deviation(active, evidence.returns), 0.0)
+    if len(evidence.returns) < 2:  # noqa: PLR2004 - n - 1 degrees of freedom
+        return Undefined.TOO_SHORT
+    active = spread(evidence.centred - evidence.centred_benchmark)
+    deviation = varying(active, evidence.returns, Undefined.ZERO_VARIANCE)
+    per_session = sharpe(evidence.mean_return - evidence.mean_benchmark_return, deviation, 0.0)
     return product(per_session, sqrt(evidence.periods_per_year))
 
 

@@ -9,6 +9,7 @@ from backtesting.metrics.undefined import ROUNDING
 from backtesting.types import Floats, Integers
 
 SAMPLES = 1000
+SAMPLES_AT_ONCE = 100  # their blocks fit into a processor's cache
 SPARE_DEVIATIONS = 8  # blocks are drawn for the expected number and this many standard deviations more
 
 
@@ -51,7 +52,7 @@ def resampling(sessions: int, seed: int) -> Resampling:
 def resampled_sharpe(returns: Floats, risk_free: float, blocks: Resampling) -> Floats:
     """Return the Sharpe ratio per session of each sample, NaN where a sample does not vary."""
     excess = returns - risk_free
-    sums, squares = (_sums(values, blocks) for values in (excess, excess * excess))
+    sums, squares = _sums(excess, blocks)
     mean = sums / len(returns)
     variance = (squares - sums * mean) / (len(returns) - 1)
     varies = variance > ROUNDING * float((excess * excess).max())
@@ -59,10 +60,20 @@ def resampled_sharpe(returns: Floats, risk_free: float, blocks: Resampling) -> F
     return np.divide(mean, np.sqrt(variance, where=varies, out=np.ones(SAMPLES)), out=sharpe, where=varies)
 
 
-def _sums(values: Floats, blocks: Resampling) -> Floats:
-    """Add up each sample, a block being the difference of two running sums."""
-    running = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values]))])
-    block = np.take(running, blocks.end, mode="clip")  # in range, but checking that takes twice as long
-    block -= np.take(running, blocks.start, mode="clip")
-    sums: Floats = np.add.reduceat(block, blocks.first)
-    return sums
+def _sums(values: Floats, blocks: Resampling) -> tuple[Floats, Floats]:
+    """Add up each sample and its squares, a block being the difference of two running sums.
+
+    A complex number carries both sums at once.
+    """
+    running = np.zeros(2 * len(values) + 1, np.complex128)
+    twice = running[1:].reshape(2, -1)
+    twice.real, twice.imag = values, values * values
+    np.cumsum(running, out=running)
+    sums, bounds = np.empty(SAMPLES, np.complex128), np.append(blocks.first, len(blocks.start))
+    for first in range(0, SAMPLES, SAMPLES_AT_ONCE):
+        samples = slice(first, first + SAMPLES_AT_ONCE)
+        part = slice(bounds[first], bounds[first + SAMPLES_AT_ONCE])
+        block = running.take(blocks.end[part], mode="clip")  # in range, but checking that takes twice as long
+        block -= running.take(blocks.start[part], mode="clip")
+        np.add.reduceat(block, blocks.first[samples] - part.start, out=sums[samples])
+    return sums.real, sums.imag

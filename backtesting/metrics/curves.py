@@ -6,12 +6,13 @@ from backtesting.metrics.undefined import ROUNDING
 from backtesting.types import Booleans, Floats, Integers
 
 
-def session_levels(session: Integers, equity: Floats, base: float | None) -> Floats:
-    """Return the base, then equity at the end of each session; without a base the first bar is the base (A4).
+def session_ends(session: Integers) -> Integers:
+    """Return the last bar of each session; `session` labels each bar by its session."""
+    return np.append(np.flatnonzero(session[1:] != session[:-1]), len(session) - 1)
 
-    `session` labels each bar by its session.
-    """
-    ends = np.append(np.flatnonzero(session[1:] != session[:-1]), len(session) - 1)
+
+def session_levels(ends: Integers, equity: Floats, base: float | None) -> Floats:
+    """Return the base, then equity at the end of each session; without a base the first bar is the base (A4)."""
     if base is None:
         return np.concatenate([equity[:1], equity[ends[ends > 0]]])
     return np.concatenate([[base], equity[ends]])
@@ -21,13 +22,16 @@ def returns_between(levels: Floats) -> Floats:
     """Return the change from each level to the next as a fraction; 0 where nothing is left to lose."""
     before, after = levels[:-1], levels[1:]
     growth: Floats = np.divide(after, before, out=np.ones_like(after), where=before > 0)
-    return growth - 1.0
+    growth -= 1.0
+    return growth
 
 
 def drawdown_of(levels: Floats) -> Floats:
     """Return levels / their running maximum - 1; a rounding error below the maximum is not under water."""
-    drawdown: Floats = levels / np.maximum.accumulate(levels) - 1.0
-    drawdown[drawdown > -ROUNDING] = 0.0
+    drawdown: Floats = np.maximum.accumulate(levels)
+    np.divide(levels, drawdown, out=drawdown)
+    drawdown -= 1.0
+    np.copyto(drawdown, 0.0, where=drawdown > -ROUNDING)
     return drawdown
 
 

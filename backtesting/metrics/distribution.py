@@ -3,7 +3,7 @@
 import numpy as np
 
 from backtesting.metrics.evidence import Evidence, needs_sessions
-from backtesting.metrics.undefined import Undefined, Value, ratio
+from backtesting.metrics.undefined import Undefined, Value, mean, ratio
 from backtesting.types import Floats
 
 TAIL = 0.05
@@ -27,21 +27,21 @@ def kurtosis_excess(evidence: Evidence) -> Value:
 @needs_sessions
 def var_95(evidence: Evidence) -> Value:
     """5th percentile of r: historical value at risk of one session."""
-    return _percentile(evidence.sorted_returns, TAIL)
+    return percentile(evidence.sorted_returns, TAIL)
 
 
 @needs_sessions
 def cvar_95(evidence: Evidence) -> Value:
     """Mean of the worst floor(0.05 (n - 1)) + 1 of r: expected shortfall."""
     worst = int((len(evidence.returns) - 1) * TAIL) + 1
-    return float(evidence.sorted_returns[:worst].mean())
+    return mean(evidence.sorted_returns[:worst])
 
 
 def tail_ratio(evidence: Evidence) -> Value:
     """|95th percentile| / |5th percentile| of r."""
     if isinstance(evidence.deviation, Undefined):
         return evidence.deviation
-    upper, lower = (abs(_percentile(evidence.sorted_returns, share)) for share in (1.0 - TAIL, TAIL))
+    upper, lower = (abs(percentile(evidence.sorted_returns, share)) for share in (1.0 - TAIL, TAIL))
     return ratio(upper, lower, Undefined.NO_DOWNSIDE)
 
 
@@ -60,10 +60,11 @@ def worst_session(evidence: Evidence) -> Value:
 @needs_sessions
 def positive_sessions(evidence: Evidence) -> Value:
     """Share of sessions with r > 0."""
-    return int(np.count_nonzero(evidence.returns > 0)) / len(evidence.returns)
+    above = len(evidence.returns) - int(np.searchsorted(evidence.sorted_returns, 0.0, "right"))
+    return above / len(evidence.returns)
 
 
-def _percentile(ascending: Floats, share: float) -> float:
+def percentile(ascending: Floats, share: float) -> float:
     """Interpolate linearly between order statistics (Hyndman and Fan 1996, type 7)."""
     position = (len(ascending) - 1) * share
     below = int(position)

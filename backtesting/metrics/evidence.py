@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
+from math import sqrt
 
 import numpy as np
 
 from backtesting.metrics.bootstrap import resampled_sharpe, resampling
-from backtesting.metrics.curves import drawdown_of, returns_between, session_levels
-from backtesting.metrics.undefined import Undefined, Value, standard_deviation
+from backtesting.metrics.curves import drawdown_of, returns_between, session_ends, session_levels, spells
+from backtesting.metrics.undefined import Undefined, Value, mean, spread, varying
 from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Integers, Simulation
 
 DAYS_A_YEAR = 365.25
@@ -33,6 +34,11 @@ class Evidence:
     seed: int = 0
 
     @cached_property
+    def session_ends(self) -> Integers:
+        """The last bar of each session."""
+        return session_ends(self.session)
+
+    @cached_property
     def returns(self) -> Floats:
         """Session returns r of the strategy (A1)."""
         return self._session_returns(self.simulation.equity)
@@ -41,6 +47,46 @@ class Evidence:
     def benchmark_returns(self) -> Floats:
         """Session returns b of buy and hold (A6)."""
         return self._session_returns(self.simulation.benchmark)
+
+    @cached_property
+    def mean_return(self) -> float:
+        """Mean of r."""
+        return mean(self.returns)
+
+    @cached_property
+    def mean_benchmark_return(self) -> float:
+        """Mean of b."""
+        return mean(self.benchmark_returns)
+
+    @cached_property
+    def centred(self) -> Floats:
+        """Differences of r from its mean."""
+        return self.returns - self.mean_return
+
+    @cached_property
+    def centred_benchmark(self) -> Floats:
+        """Differences of b from its mean."""
+        return self.benchmark_returns - self.mean_benchmark_return
+
+    @cached_property
+    def spread(self) -> float:
+        """Return s(r) of at least two returns, whatever made it."""
+        return spread(self.centred)
+
+    @cached_property
+    def losses(self) -> Floats:
+        """min(r, 0)."""
+        return np.minimum(self.returns, 0.0)
+
+    @cached_property
+    def downside(self) -> float:
+        """sqrt(mean(min(r, 0)^2))."""
+        return sqrt(float(np.dot(self.losses, self.losses)) / len(self.losses))
+
+    @cached_property
+    def compounded_returns(self) -> float:
+        """product(1 + r)."""
+        return float(np.multiply.reduce(1.0 + self.returns))
 
     @cached_property
     def sorted_returns(self) -> Floats:
@@ -52,27 +98,32 @@ class Evidence:
         """Return s(r), which is also s(r - rf); there is none for an account that went bankrupt (H6)."""
         if self.is_bankrupt:
             return Undefined.BANKRUPT
-        return standard_deviation(self.returns, self.returns)
+        if len(self.returns) < 2:  # noqa: PLR2004 - n - 1 degrees of freedom
+            return Undefined.TOO_SHORT
+        return varying(self.spread, self.returns, Undefined.ZERO_VARIANCE)
 
     @cached_property
     def benchmark_deviation(self) -> Value:
         """Return s(b)."""
-        return standard_deviation(
-            self.benchmark_returns, self.benchmark_returns, if_zero=Undefined.BENCHMARK_ZERO_VARIANCE
-        )
+        if len(self.benchmark_returns) < 2:  # noqa: PLR2004
+            return Undefined.TOO_SHORT
+        return varying(spread(self.centred_benchmark), self.benchmark_returns, Undefined.BENCHMARK_ZERO_VARIANCE)
 
     @cached_property
     def resampled_sharpe(self) -> Floats:
-        """Sharpe ratios per session of 1,000 bootstrap samples of returns whose deviation is defined."""
+        """Sharpe ratios per session of 1,000 bootstrap samples of returns whose deviation is defined, ascending.
+
+        NaNs come last.
+        """
         blocks = resampling(len(self.returns), self.seed)
-        return resampled_sharpe(self.returns, self.risk_free_per_session, blocks)
+        return np.sort(resampled_sharpe(self.returns, self.risk_free_per_session, blocks))
 
     @cached_property
     def moments(self) -> tuple[float, float]:
         """Biased skewness g3 and kurtosis g4, not excess, of session returns whose deviation is defined."""
-        scores = (self.returns - self.returns.mean()) / self.returns.std()
+        scores = self.centred / (self.spread * sqrt((len(self.centred) - 1) / len(self.centred)))
         squares = scores * scores
-        return float((squares * scores).mean()), float((squares * squares).mean())
+        return float(np.dot(squares, scores)) / len(scores), float(np.dot(squares, squares)) / len(scores)
 
     @cached_property
     def drawdown(self) -> Floats:
@@ -80,15 +131,32 @@ class Evidence:
         return self._drawdown(self.simulation.equity)
 
     @cached_property
-    def benchmark_drawdown(self) -> Floats:
-        """The same of buy and hold."""
-        return self._drawdown(self.simulation.benchmark)
+    def deepest_drawdown(self) -> float:
+        """The deepest point of it."""
+        return float(np.minimum.reduce(self.drawdown))
+
+    @cached_property
+    def spells(self) -> tuple[Integers, Integers]:
+        """Where equity was under water, by numbers of `drawdown`: the last point before, the first after."""
+        return spells(self.drawdown < 0)
+
+    @cached_property
+    def deepest_benchmark_drawdown(self) -> float:
+        """The deepest point of buy and hold's."""
+        return float(np.minimum.reduce(self._drawdown(self.simulation.benchmark)))
 
     @cached_property
     def exposure(self) -> Floats:
         """Value of the position at each close as a fraction of equity (0 without equity), shorts negative."""
         held, equity = self.simulation.units * self.bars.close, self.simulation.equity
+        if np.minimum.reduce(equity) > 0:
+            return np.divide(held, equity, out=held)
         return np.divide(held, equity, out=np.zeros_like(equity), where=equity > 0)
+
+    @cached_property
+    def gross_exposure(self) -> Floats:
+        """Its size, whatever the direction."""
+        return np.abs(self.exposure)
 
     @cached_property
     def closed(self) -> Booleans:
@@ -101,11 +169,21 @@ class Evidence:
         return self.simulation.trades.pnl[self.closed]
 
     @cached_property
+    def wins(self) -> Floats:
+        """Profits of the closed trades that have one."""
+        return self.pnl[self.pnl > 0]
+
+    @cached_property
+    def defeats(self) -> Floats:
+        """Losses of the closed trades that have one, negative."""
+        return self.pnl[self.pnl < 0]
+
+    @cached_property
     def trade_returns(self) -> Floats:
         """Returns of the closed trades: profit / (entry price x quantity)."""
         return self.simulation.trades.returns[self.closed]
 
-    @property
+    @cached_property
     def is_bankrupt(self) -> bool:
         """Whether equity was used up (H6)."""
         return self.simulation.bankrupt_bar is not None
@@ -115,7 +193,7 @@ class Evidence:
         """Final over initial capital."""
         return float(self.simulation.equity[-1]) / self.initial_capital
 
-    @property
+    @cached_property
     def risk_free_per_session(self) -> float:
         """(1 + risk_free)^(1/p) - 1 (A5)."""
         return float((1.0 + self.risk_free) ** (1.0 / self.periods_per_year)) - 1.0
@@ -132,7 +210,7 @@ class Evidence:
 
     def _session_returns(self, equity: Floats) -> Floats:
         base = None if self.base_time is None else self.initial_capital
-        return returns_between(session_levels(self.session, equity, base))
+        return returns_between(session_levels(self.session_ends, equity, base))
 
     def _drawdown(self, equity: Floats) -> Floats:
         return drawdown_of(np.concatenate([[self.initial_capital], equity]))

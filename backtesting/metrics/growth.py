@@ -6,10 +6,11 @@ All of it is made from the stored curve when it is asked for, so none of it is s
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 
-from backtesting.metrics.curves import drawdown_of, returns_between, session_levels, spells
+from backtesting.metrics.curves import drawdown_of, returns_between, session_ends, session_levels, spells
 from backtesting.metrics.undefined import ROUNDING
 from backtesting.types import EPOCH, NS_PER_DAY, EquityCurve, Floats, Integers, instant
 
@@ -29,7 +30,7 @@ class Growth:
     def session_returns(self) -> Floats:
         """Returns from day to day UTC, which are sessions but for markets that trade over midnight UTC."""
         base = None if self.base_time is None else self.capital
-        return returns_between(session_levels(self.curve.time // NS_PER_DAY, self.curve.value, base))
+        return returns_between(session_levels(session_ends(self.curve.time // NS_PER_DAY), self.curve.value, base))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,16 @@ class RollingSharpe:
 
 def years_of(growth: Growth) -> tuple[Year, ...]:
     """Return every calendar year UTC of the curve; the months of a year multiply to it."""
-    month = growth.curve.time.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
-    by_month = dict(_returns_by(month, growth))
+    by_month = dict(_returns_by("M", growth))
     return tuple(
-        Year(EPOCH.year + year, tuple(by_month.get(year * 12 + each) for each in range(12)), total)
-        for year, total in _returns_by(month // 12, growth)
+        Year(year, tuple(by_month.get((year - EPOCH.year) * 12 + each) for each in range(12)), total)
+        for year, total in totals_by_year(growth).items()
     )
+
+
+def totals_by_year(growth: Growth) -> dict[int, float]:
+    """Return the return of every calendar year UTC of the curve."""
+    return {EPOCH.year + year: total for year, total in _returns_by("Y", growth)}
 
 
 def worst_drawdowns(growth: Growth) -> tuple[Drawdown, ...]:
@@ -110,11 +115,16 @@ def rolling_sharpe(growth: Growth, periods_per_year: float, risk_free: float = 0
     )
 
 
-def _returns_by(period: Integers, growth: Growth) -> Iterator[tuple[int, float]]:
-    """Pair each period that has bars with its return from the end of the one before."""
-    ends = np.append(np.flatnonzero(period[1:] != period[:-1]), len(period) - 1)
-    levels = np.concatenate([[growth.capital], growth.curve.value[ends]])
-    return zip(period[ends].tolist(), returns_between(levels).tolist(), strict=True)
+def _returns_by(unit: Literal["M", "Y"], growth: Growth) -> Iterator[tuple[int, float]]:
+    """Pair each month or year since 1970 that has bars with its return from the end of the one before."""
+    time = growth.curve.time
+    first, last = time[[0, -1]].astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(np.int64)
+    period = np.arange(first, last + 1)
+    begins = (period + 1).astype(f"datetime64[{unit}]").astype("datetime64[ns]").astype(np.int64)
+    behind = np.searchsorted(time, begins)
+    has_bars = np.diff(behind, prepend=0) > 0
+    levels = np.concatenate([[growth.capital], growth.curve.value[behind[has_bars] - 1]])
+    return zip(period[has_bars].tolist(), returns_between(levels).tolist(), strict=True)
 
 
 def _spell(time: Integers, drawdown: Floats, begin: int, end: int) -> Drawdown:

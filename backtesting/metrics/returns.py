@@ -39,42 +39,44 @@ def annual_return(evidence: Evidence) -> Value:
     """product(1 + r)^(p / n) - 1; -1 if bankrupt."""
     if evidence.is_bankrupt:
         return RUIN
-    return annualised(evidence.returns, evidence.periods_per_year)
+    if len(evidence.returns) < 2:  # noqa: PLR2004 - one return is no evidence about a year
+        return Undefined.TOO_SHORT
+    return compounded(evidence.compounded_returns, evidence.periods_per_year / len(evidence.returns))
 
 
 @needs_sessions
 def annual_volatility(evidence: Evidence) -> Value:
     """s(r) x sqrt(p)."""
-    return float(evidence.returns.std(ddof=1)) * sqrt(evidence.periods_per_year)
+    return evidence.spread * sqrt(evidence.periods_per_year)
 
 
 def sharpe_ratio(evidence: Evidence) -> Value:
     """mean(r - rf) / s(r - rf) x sqrt(p) (Sharpe 1994)."""
-    per_session = sharpe(evidence.returns, evidence.deviation, evidence.risk_free_per_session)
+    per_session = sharpe(evidence.mean_return, evidence.deviation, evidence.risk_free_per_session)
     return product(per_session, sqrt(evidence.periods_per_year))
 
 
 @needs_sessions
 def sortino_ratio(evidence: Evidence) -> Value:
     """mean(r) / sqrt(mean(min(r, 0)^2)) x sqrt(p), over all r (Sortino and van der Meer 1991)."""
-    downside = _downside(evidence.returns)
-    if downside <= ROUNDING * float(abs(evidence.returns).max()):
+    largest = max(-float(evidence.sorted_returns[0]), float(evidence.sorted_returns[-1]))
+    if evidence.downside <= ROUNDING * largest:
         return Undefined.NO_DOWNSIDE
-    return float(evidence.returns.mean()) / downside * sqrt(evidence.periods_per_year)
+    return evidence.mean_return / evidence.downside * sqrt(evidence.periods_per_year)
 
 
 @needs_sessions
 def omega_ratio(evidence: Evidence) -> Value:
     """Sum of max(r, 0) / sum of max(-r, 0) (Keating and Shadwick 2002, threshold 0)."""
-    gains = float(np.maximum(evidence.returns, 0.0).sum())
-    losses = float(np.maximum(-evidence.returns, 0.0).sum())
+    gains = float(np.add.reduce(np.maximum(evidence.returns, 0.0)))
+    losses = -float(np.add.reduce(evidence.losses))
     return Undefined.NO_LOSSES if losses <= ROUNDING * gains else gains / losses
 
 
 @needs_sessions
 def downside_deviation(evidence: Evidence) -> Value:
     """sqrt(mean(min(r, 0)^2)) x sqrt(p)."""
-    return _downside(evidence.returns) * sqrt(evidence.periods_per_year)
+    return evidence.downside * sqrt(evidence.periods_per_year)
 
 
 def compounded(growth: float, times: float) -> float:
@@ -86,16 +88,11 @@ def annualised(returns: Floats, periods_per_year: float) -> Value:
     """product(1 + r)^(p / n) - 1 of at least two returns."""
     if len(returns) < 2:  # noqa: PLR2004 - one return is no evidence about a year
         return Undefined.TOO_SHORT
-    return compounded(float(np.prod(1.0 + returns)), periods_per_year / len(returns))
+    return compounded(float(np.multiply.reduce(1.0 + returns)), periods_per_year / len(returns))
 
 
-def sharpe(returns: Floats, deviation: Value, risk_free: float) -> Value:
+def sharpe(mean_return: float, deviation: Value, risk_free: float) -> Value:
     """(mean(r) - rf) / s(r), all per session."""
     if isinstance(deviation, Undefined):
         return deviation
-    return (float(returns.mean()) - risk_free) / deviation
-
-
-def _downside(returns: Floats) -> float:
-    losses = np.minimum(returns, 0.0)
-    return sqrt(float((losses * losses).mean()))
+    return (mean_return - risk_free) / deviation

@@ -3,8 +3,7 @@
 from math import isnan, sqrt
 from statistics import NormalDist
 
-import numpy as np
-
+from backtesting.metrics.distribution import percentile
 from backtesting.metrics.evidence import Evidence
 from backtesting.metrics.returns import sharpe
 from backtesting.metrics.undefined import ROUNDING, Undefined, Value
@@ -16,7 +15,7 @@ LOW, HIGH = 0.025, 0.975
 
 def psr(evidence: Evidence) -> Value:
     """Probability that the true Sharpe ratio is above 0 (Bailey and Lopez de Prado 2012)."""
-    per_session = sharpe(evidence.returns, evidence.deviation, evidence.risk_free_per_session)
+    per_session = sharpe(evidence.mean_return, evidence.deviation, evidence.risk_free_per_session)
     if isinstance(per_session, Undefined):
         return per_session
     return probabilistic_sharpe(per_session, len(evidence.returns), *evidence.moments)
@@ -24,7 +23,7 @@ def psr(evidence: Evidence) -> Value:
 
 def min_track_record(evidence: Evidence) -> Value:
     """Sessions that show a Sharpe ratio above 0 at 95 % (Bailey and Lopez de Prado 2012)."""
-    per_session = sharpe(evidence.returns, evidence.deviation, evidence.risk_free_per_session)
+    per_session = sharpe(evidence.mean_return, evidence.deviation, evidence.risk_free_per_session)
     if isinstance(per_session, Undefined):
         return per_session
     return minimum_track_record(per_session, *evidence.moments)
@@ -62,8 +61,9 @@ def _resampled(evidence: Evidence, share: float) -> Value:
     """Return a quantile of the resampled Sharpe ratio, undefined where even one sample does not vary."""
     if isinstance(evidence.deviation, Undefined):
         return evidence.deviation
-    quantile = float(np.quantile(evidence.resampled_sharpe, share))
-    return Undefined.ZERO_VARIANCE if isnan(quantile) else quantile * sqrt(evidence.periods_per_year)
+    if isnan(evidence.resampled_sharpe[-1]):
+        return Undefined.ZERO_VARIANCE
+    return percentile(evidence.resampled_sharpe, share) * sqrt(evidence.periods_per_year)
 
 
 def _variance(sharpe_ratio: float, skewness: float, kurtosis: float) -> float:

@@ -1,8 +1,11 @@
 """Why a metric has no value (contract N1), and the arithmetic that keeps such reasons from becoming numbers."""
 
 from enum import StrEnum
+from math import nan, sqrt
 
-from backtesting.types import Floats
+import numpy as np
+
+from backtesting.types import Floats, Integers
 
 ROUNDING = 1e-12
 ROUNDING_OF_RETURNS = 1e-15  # a return is a ratio near 1, which float64 rounds to 2e-16, minus 1
@@ -51,5 +54,20 @@ def standard_deviation(values: Floats, returns: Floats, if_zero: Undefined = Und
     """
     if len(values) < 2:  # noqa: PLR2004 - n - 1 degrees of freedom
         return Undefined.TOO_SHORT
-    deviation = float(values.std(ddof=1))
-    return if_zero if deviation <= max(ROUNDING * float(abs(returns).max()), ROUNDING_OF_RETURNS) else deviation
+    return varying(spread(values - mean(values)), returns, if_zero)
+
+
+def varying(deviation: float, returns: Floats, if_zero: Undefined) -> Value:
+    """Return the deviation, undefined where rounding errors alone make it (contract N2)."""
+    largest = max(float(np.maximum.reduce(returns)), -float(np.minimum.reduce(returns)))
+    return if_zero if deviation <= max(ROUNDING * largest, ROUNDING_OF_RETURNS) else deviation
+
+
+def mean(values: Floats | Integers) -> float:
+    """Return the mean, NaN of nothing."""
+    return float(np.add.reduce(values)) / len(values) if len(values) else nan
+
+
+def spread(centred: Floats) -> float:
+    """Return s (n - 1) of at least two values, of which their mean was taken off."""
+    return sqrt(float(np.dot(centred, centred)) / (len(centred) - 1))

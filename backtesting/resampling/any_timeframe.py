@@ -10,7 +10,7 @@ from backtesting.resampling.bars import resample
 from backtesting.sessions import STEP
 from backtesting.types import Asset, Bars, Coverage, Timeframe, instant
 
-MADE_SERIES = 8
+MADE_SERIES, KNOWN_ASSETS = 8, 64
 BEFORE_ALL, AFTER_ALL = (instant(nanoseconds) for nanoseconds in (-(2**62), 2**62))
 
 
@@ -33,15 +33,7 @@ class AnyTimeframe:
 
         What is made reaches as far as its source, but for bars at both ends that the source does not cover whole.
         """
-        stored = sorted(self._source.coverage(symbol), key=lambda each: STEP[each.timeframe])
-        lacking = [each for each in Timeframe if each not in {series.timeframe for series in stored}]
-        made = [
-            replace(series, timeframe=target, resampled_from=series.timeframe)
-            for target in lacking
-            for series in stored
-            if STEP[series.timeframe] < STEP[target]
-        ]
-        return [*stored, *made]
+        return _and_made(tuple(self._source.coverage(symbol)))
 
     def load(self, asset: Asset, series: Coverage, start: datetime, end: datetime, history: int) -> Bars:
         """Return the bars of a covered series that start in [start, end), and up to `history` right before them."""
@@ -61,3 +53,16 @@ class AnyTimeframe:
         assert series.resampled_from is not None  # noqa: S101 - the callers have looked
         finer = self._source.load(asset.symbol, series.resampled_from, BEFORE_ALL, AFTER_ALL, 0)
         return resample(finer.adjusted() if adjusted else finer, asset, series.resampled_from, series.timeframe)
+
+
+@lru_cache(maxsize=KNOWN_ASSETS)
+def _and_made(series: tuple[Coverage, ...]) -> tuple[Coverage, ...]:
+    stored = sorted(series, key=lambda each: STEP[each.timeframe])
+    lacking = [each for each in Timeframe if each not in {series.timeframe for series in stored}]
+    made = (
+        replace(series, timeframe=target, resampled_from=series.timeframe)
+        for target in lacking
+        for series in stored
+        if STEP[series.timeframe] < STEP[target]
+    )
+    return *stored, *made

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 NS_PER_DAY = 86_400_000_000_000
+LATEST_SPANS = 16
 
 
 def utc_now() -> datetime:
@@ -115,7 +117,14 @@ class Bars:
     def window(self, start: datetime, end: datetime, history: int) -> "Bars":
         """Return the bars that start in [start, end), and up to `history` bars right before them; views, no copies."""
         first, last = np.searchsorted(self.time, [nanoseconds(start), nanoseconds(end)])
-        return self[max(0, int(first) - history) : int(last)]
+        return self.span(max(0, int(first) - history), int(last))
+
+    def span(self, first: int, last: int) -> "Bars":
+        """Return the bars from number `first` to before `last`, as views.
+
+        Asked again for one of the latest spans it returns the same object, so that what was made of it can be found.
+        """
+        return _span(self, first, last)
 
     def adjusted(self) -> "Bars":
         """Multiply open, high, low and close by adj_close / close (contract T7); volume stays."""
@@ -131,3 +140,8 @@ class Bars:
 
         index = pd.DatetimeIndex(self.time, tz="UTC", name="time")
         return pd.DataFrame(dict(zip(("open", "high", "low", "close", "volume"), self.ohlcv, strict=True)), index=index)
+
+
+@lru_cache(maxsize=LATEST_SPANS)
+def _span(bars: Bars, first: int, last: int) -> Bars:
+    return bars[first:last]
