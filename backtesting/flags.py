@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,6 +29,7 @@ TOO_GOOD: Mapping[str, float] = {"sharpe_ratio": 4.0, "profit_factor": 5.0, "cag
 LARGE_OPEN_SHARE = 0.25
 NAMED_DAYS = 3
 NAMED_WARNINGS = 3
+LATEST_PERIODS = 4
 SPLIT = "unadjusted_split_suspected"
 TOLD_BY_OTHERS = (SPLIT, "gaps")  # gaps are counted in the period itself
 
@@ -59,6 +61,7 @@ def flags_of(found: Findings) -> tuple[Flag, ...]:
     return tuple(flag for rule in (_prices, _data, _assumptions, _evidence) for flag in rule(found))
 
 
+@lru_cache(maxsize=LATEST_PERIODS)
 def suspected_splits(bars: Bars) -> Integers:
     """Return the numbers of the bars that open near a split ratio of the close before (T7)."""
     ratio = bars.close[:-1] / bars.open[1:]

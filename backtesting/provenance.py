@@ -13,6 +13,7 @@ from backtesting.vectorbt_kernels import engine_versions, load_kernels
 
 ROWS_AT_ONCE = 4096  # they fit into a processor's cache
 LATEST_HASHES = 8
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @lru_cache(maxsize=LATEST_HASHES)
@@ -31,8 +32,7 @@ def data_hash(bars: Bars, adjustment: Adjustment) -> str:
 
 def config_hash(request: BacktestRequest) -> str:
     """Return the SHA-256 of the request as canonical JSON: sorted keys, no spaces, shortest floats (P2)."""
-    canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return sha256(canonical.encode()).hexdigest()
+    return sha256(CANONICAL.encode(request.model_dump(mode="json")).encode()).hexdigest()
 
 
 @cache

@@ -21,7 +21,11 @@ def session_levels(ends: Integers, equity: Floats, base: float | None) -> Floats
 def returns_between(levels: Floats) -> Floats:
     """Return the change from each level to the next as a fraction; 0 where nothing is left to lose."""
     before, after = levels[:-1], levels[1:]
-    growth: Floats = np.divide(after, before, out=np.ones_like(after), where=before > 0)
+    growth: Floats
+    if np.minimum.reduce(levels) > 0:
+        growth = after / before
+    else:
+        growth = np.divide(after, before, out=np.ones_like(after), where=before > 0)
     growth -= 1.0
     return growth
 

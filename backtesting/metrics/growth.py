@@ -6,13 +6,14 @@ All of it is made from the stored curve when it is asked for, so none of it is s
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from backtesting.metrics.curves import drawdown_of, returns_between, session_ends, session_levels, spells
 from backtesting.metrics.undefined import ROUNDING
-from backtesting.types import EPOCH, NS_PER_DAY, EquityCurve, Floats, Integers, instant
+from backtesting.types import EPOCH, LATEST_SPANS, NS_PER_DAY, EquityCurve, Floats, Integers, instant
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,13 +119,19 @@ def rolling_sharpe(growth: Growth, periods_per_year: float, risk_free: float = 0
 def _returns_by(unit: Literal["M", "Y"], growth: Growth) -> Iterator[tuple[int, float]]:
     """Pair each month or year since 1970 that has bars with its return from the end of the one before."""
     time = growth.curve.time
-    first, last = time[[0, -1]].astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(np.int64)
-    period = np.arange(first, last + 1)
-    begins = (period + 1).astype(f"datetime64[{unit}]").astype("datetime64[ns]").astype(np.int64)
-    behind = np.searchsorted(time, begins)
+    period, ends = _periods(unit, int(time[0]), int(time[-1]))
+    behind = np.searchsorted(time, ends)
     has_bars = np.diff(behind, prepend=0) > 0
     levels = np.concatenate([[growth.capital], growth.curve.value[behind[has_bars] - 1]])
     return zip(period[has_bars].tolist(), returns_between(levels).tolist(), strict=True)
+
+
+@lru_cache(maxsize=LATEST_SPANS)
+def _periods(unit: Literal["M", "Y"], first: int, last: int) -> tuple[Integers, Integers]:
+    """Return the months or years since 1970 from one instant to another, and where they end, in ns UTC."""
+    edges = np.array([first, last]).astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(np.int64)
+    period = np.arange(edges[0], edges[1] + 1)
+    return period, (period + 1).astype(f"datetime64[{unit}]").astype("datetime64[ns]").astype(np.int64)
 
 
 def _spell(time: Integers, drawdown: Floats, begin: int, end: int) -> Drawdown:

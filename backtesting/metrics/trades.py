@@ -84,8 +84,8 @@ def worst_trade(evidence: Evidence) -> Value:
 @needs_trades
 def max_consecutive_losses(evidence: Evidence) -> Value:
     """Longest run of losing trades."""
-    others = np.flatnonzero(evidence.pnl >= 0)
-    return int(np.diff(others, prepend=-1, append=len(evidence.pnl)).max()) - 1
+    others = np.concatenate([[-1], np.flatnonzero(evidence.pnl >= 0), [len(evidence.pnl)]])
+    return int(np.maximum.reduce(others[1:] - others[:-1])) - 1
 
 
 @needs_trades

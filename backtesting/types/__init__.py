@@ -28,6 +28,7 @@ from backtesting.types.limits import Limits
 from backtesting.types.listing import NEWEST, RunFilter, RunPage
 from backtesting.types.market import (
     EPOCH,
+    LATEST_SPANS,
     NS_PER_DAY,
     Asset,
     AssetClass,
@@ -92,6 +93,7 @@ from backtesting.types.trial import Trial, TrialCount
 __all__ = [
     "COST_PRESETS",
     "EPOCH",
+    "LATEST_SPANS",
     "NEWEST",
     "NS_PER_DAY",
     "RUN_ID_PATTERN",

@@ -32,7 +32,9 @@ from backtesting.types import (
     Weight,
 )
 from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
+from database.repository.trade_rows import insert_trades
 from database.repository.trials import record_trials
+from database.repository.wire import driver
 from database.transactions import Transactions
 
 METRIC_COLUMNS = (
@@ -161,8 +163,8 @@ def add_runs(connection: Connection, made: Sequence[tuple[Run, BacktestResult | 
     if not results:
         return
     connection.execute(insert(backtest_results), [_result_row(run.id, result) for run, result in results])
-    if trades := [_trade_row(run.id, trade) for run, result in results for trade in result.trades]:
-        connection.execute(insert(backtest_trades), trades)
+    if trades := {run.id: result.trades for run, result in results if len(result.trades)}:
+        insert_trades(driver(connection), trades)
     record_trials(connection, [trial for run, _ in results if (trial := Trial.of(run))])
 
 
@@ -226,10 +228,6 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
         **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
         "equity_curve": pack(result.equity),
     }
-
-
-def _trade_row(run_id: str, trade: Trade) -> dict[str, Any]:
-    return {name: getattr(trade, name) for name in TRADE_FIELDS} | {"run_id": run_id, "status": trade.status.value}
 
 
 def _run(row: Row[Any]) -> Run:

@@ -1,7 +1,8 @@
-"""Bars on the wire: PostgreSQL's binary arrays and COPY rows, to and from NumPy."""
+"""Columns on the wire: PostgreSQL's binary arrays and COPY rows, to and from NumPy."""
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 from psycopg.abc import Buffer
-from psycopg.adapt import Loader
+from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 from sqlalchemy import Connection
 
 from backtesting.types import Bars
 
 EPOCH_OF_POSTGRES_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-OID_OF_INSTANTS, OID_OF_FLOATS = 1185, 1022  # timestamptz[] and float8[]
+OID_OF_INSTANTS, OID_OF_FLOATS, OID_OF_INTEGERS = 1185, 1022, 1016  # timestamptz[], float8[], int8[]
+OID_OF_INSTANT, OID_OF_FLOAT, OID_OF_INTEGER = 1184, 701, 20
 PRICES = ("open", "high", "low", "close", "volume")
 NULL = -1  # the size COPY gives a missing value
 BLOCK_BYTES = 1 << 20
@@ -41,6 +43,48 @@ class _Floats(Loader):
         return _items(data, ">f8").astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class FloatArray:
+    """A parameter of type float8[]."""
+
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerArray:
+    """A parameter of type int8[]."""
+
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InstantArray:
+    """A parameter of type timestamptz[], of nanoseconds since 1970."""
+
+    values: NDArray[np.int64]
+
+
+class _FloatDumper(Dumper):
+    format, oid = Format.BINARY, OID_OF_FLOATS
+
+    def dump(self, obj: FloatArray) -> bytes:
+        return _array(obj.values, ">f8", OID_OF_FLOAT)
+
+
+class _IntegerDumper(Dumper):
+    format, oid = Format.BINARY, OID_OF_INTEGERS
+
+    def dump(self, obj: IntegerArray) -> bytes:
+        return _array(obj.values, ">i8", OID_OF_INTEGER)
+
+
+class _InstantDumper(Dumper):
+    format, oid = Format.BINARY, OID_OF_INSTANTS
+
+    def dump(self, obj: InstantArray) -> bytes:
+        return _array(obj.values // 1000 - EPOCH_OF_POSTGRES_US, ">i8", OID_OF_INSTANT)
+
+
 def driver(connection: Connection) -> psycopg.Connection[Any]:
     """Return psycopg's own connection, for what SQLAlchemy has no words for: binary arrays and COPY."""
     driver = connection.connection.driver_connection
@@ -59,6 +103,15 @@ def array_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
     return cursor
 
 
+def writing_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+    """Return a cursor that takes whole columns as parameters."""
+    cursor = connection.cursor()
+    cursor.adapters.register_dumper(FloatArray, _FloatDumper)
+    cursor.adapters.register_dumper(IntegerArray, _IntegerDumper)
+    cursor.adapters.register_dumper(InstantArray, _InstantDumper)
+    return cursor
+
+
 def copy_bars(cursor: psycopg.Cursor[Any], statement: str, asset_id: int, minutes: int, bars: Bars) -> None:
     """Send bars through `copy ... (asset_id, tf, ts, open, high, low, close, volume, adj_close) from stdin`."""
     with cursor.copy(statement) as copy:
@@ -74,6 +127,13 @@ def _items(data: Buffer, kind: str) -> NDArray[Any]:
     if dimensions != 1 or has_null:
         raise ValueError("expected a one-dimensional array without NULL")
     return np.frombuffer(data, [("size", ">i4"), ("item", kind)], length, 20)["item"]
+
+
+def _array(values: NDArray[Any], kind: str, oid: int) -> bytes:
+    """Put an array on the wire, as `_items` reads it."""
+    items = np.empty(len(values), [("size", ">i4"), ("item", kind)])
+    items["size"], items["item"] = np.dtype(kind).itemsize, values
+    return struct.pack(">5i", 1, 0, oid, len(values), 1) + items.tobytes()
 
 
 def _blocks(asset_id: int, minutes: int, bars: Bars) -> Iterator[bytes]:
