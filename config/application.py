@@ -16,12 +16,14 @@ from backtesting.file_import import FileOutcome, Watch, import_files
 from backtesting.jobs import JOB_KINDS
 from backtesting.provider_import import FetchOutcome, fetch_series
 from backtesting.running import Runner
+from backtesting.sessions import calendar_files
 from backtesting.strategy import StrategyRegistry
 from backtesting.submission import Jobs
 from backtesting.types import FetchRequest, ImportRequest
 from backtesting.worker import Worker
 from config.database import ExternalPostgres, LazyEngine
 from config.settings import APP_NAME, PROJECT, Settings, forget_libpq_settings
+from database import roles
 from database.embedded.server import EmbeddedPostgres, default_home
 from database.schema import Server
 from database.stores import Stores
@@ -142,7 +144,13 @@ def make_stores(settings: Settings) -> Stores:
     else:
         forget_libpq_settings()
         server = EmbeddedPostgres(home, bin_dir=settings.pg_bindir, run_as=settings.pg_user, report=tell)
-    return Stores(server, lambda role: LazyEngine(partial(server.url, role), settings.user_id), home / "cache")
+
+    def pool(role: str) -> LazyEngine:
+        # the server's own units of work are repeated after a lost connection, imports are not
+        return LazyEngine(partial(server.url, role), settings.user_id, ping=role != roles.APP)
+
+    calendar_files.keep_in(home / "calendars")
+    return Stores(server, pool, home / "cache")
 
 
 def make_data_folders(settings: Settings) -> DataFolders:

@@ -15,7 +15,7 @@ STATEMENT_SECONDS = 60
 PORTS = range(1, 65536)
 BAD_PORT = "has a port that is no number up to 65535: write postgresql://user@host:5432/database"
 WHERE = ("host", "port", "dbname", "service")  # what of a query is worth showing
-POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800}
+POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 5, "pool_recycle": 1800}
 
 
 class ExternalPostgres:
@@ -93,14 +93,15 @@ def with_option(url: URL, setting: str) -> URL:
 class LazyEngine:
     """A pool that connects at its first use; every connection speaks for one user, in UTC.
 
-    Each new connection asks `open_url` where to go: a server of ours may have moved, or has to be started again.
+    Each new connection asks `open_url` where to go: a server of ours may have moved, or has to be started again. With
+    `ping` an idle connection is tried before its use; without, whoever uses a dead one repeats the work.
     """
 
-    def __init__(self, open_url: Callable[[], URL], user_id: str) -> None:
+    def __init__(self, open_url: Callable[[], URL], user_id: str, *, ping: bool = True) -> None:
         self._open_url = open_url
         self._settings = (f"app.user_id={user_id}", "timezone=UTC", f"statement_timeout={STATEMENT_SECONDS}s")
         strict_json = partial(json.dumps, allow_nan=False)
-        self._engine = sa.create_engine(f"{DRIVER}://", json_serializer=strict_json, **POOL)
+        self._engine = sa.create_engine(f"{DRIVER}://", json_serializer=strict_json, pool_pre_ping=ping, **POOL)
         sa.event.listen(self._engine, "do_connect", self._connect)
 
     def __call__(self) -> Engine:

@@ -3,7 +3,8 @@
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg
@@ -50,17 +51,11 @@ class Transactions:
         The answer to a commit can be lost after the commit took place, so the work must bear being done twice.
         DatabaseUnavailableError when the database stays out of reach.
         """
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._once(work)
-            except DBAPIError as error:
-                if not is_passing(error):
-                    raise _explained(error) from error
-            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
-        try:
-            return self._once(work)
-        except DBAPIError as error:
-            raise _explained(error) from error
+        return _repeated(lambda: self._once(work))
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run the one query of the work, with no transaction around it to begin and to commit; else as `run`."""
+        return _repeated(lambda: self._alone(work))
 
     def once(self, work: Callable[[Connection], T]) -> T:
         """Do work that cannot be done twice in one transaction, without a second attempt."""
@@ -81,17 +76,14 @@ class Transactions:
         return self.run(undone)
 
     def _once(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self._open_engine().begin() as connection:
-                if self._may_take_long:
-                    connection.execute(UNLIMITED)
-                return work(connection)
-        except psycopg.Error as error:  # of binary arrays and COPY, which pass SQLAlchemy by
-            raise DBAPIError.instance(None, None, error, psycopg.Error) from error
-        except PoolExhaustedError as error:
-            raise DatabaseUnavailableError(
-                "too many calls at once: every connection to the database is taken; try again in a moment"
-            ) from error
+        with _as_database_errors(), self._open_engine().begin() as connection:
+            if self._may_take_long:
+                connection.execute(UNLIMITED)
+            return work(connection)
+
+    def _alone(self, work: Callable[[Connection], T]) -> T:
+        with _as_database_errors(), self._open_engine().connect() as connection:
+            return work(connection.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 class Joined(Transactions):
@@ -103,6 +95,37 @@ class Joined(Transactions):
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do the work; whoever began the transaction repeats it where that helps."""
         return work(self._connection)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run the query within the transaction."""
+        return work(self._connection)
+
+
+def _repeated(attempt: Callable[[], T]) -> T:
+    """Repeat what failed in passing, a few times."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except DBAPIError as error:
+            if not is_passing(error):
+                raise _explained(error) from error
+        time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
+    try:
+        return attempt()
+    except DBAPIError as error:
+        raise _explained(error) from error
+
+
+@contextmanager
+def _as_database_errors() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:  # of binary arrays and COPY, which pass SQLAlchemy by
+        raise DBAPIError.instance(None, None, error, psycopg.Error) from error
+    except PoolExhaustedError as error:
+        raise DatabaseUnavailableError(
+            "too many calls at once: every connection to the database is taken; try again in a moment"
+        ) from error
 
 
 def is_passing(error: DBAPIError) -> bool:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import exchange_calendars
 import numpy as np
@@ -18,6 +19,7 @@ COIN = Asset("BTCUSDT", "Bitcoin", AssetClass.CRYPTO, "USDT")
 EURO = Asset("EURUSD", "Euro", AssetClass.FX, "USD")
 STRANGER = Asset("X", "X", AssetClass.UNKNOWN, "USD")
 MINUTE = STEP[Timeframe.M1]
+ROOT = Path(__file__).parents[1]
 EXCHANGES = ("XNYS", "XLON", "XTKS", "XHKG", "XETR", "XASX", "CMES")
 
 
@@ -367,3 +369,41 @@ assert not {"exchange_calendars", "pandas"} & set(sys.modules), "loaded"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert done.stderr == "" and done.returncode == 0
+
+
+SESSIONS_OF = """
+import sys
+from pathlib import Path
+from backtesting.sessions import calendar_files, exchange_named
+calendar_files.keep_in(Path(sys.argv[1]))
+found = exchange_named(sys.argv[2])
+print(found.clock, *(getattr(found, each).tobytes().hex() for each in ("label", "open", "break_start", "break_end")))
+print(found.close.tobytes().hex(), file=sys.stderr)
+print("pandas" in sys.modules)
+"""
+
+
+def sessions_in_a_process(folder: Path, exchange: str) -> tuple[str, str, str]:
+    """Return clock and sessions, closes, and whether pandas was needed."""
+    command = [sys.executable, "-W", "ignore", "-c", SESSIONS_OF, str(folder), exchange]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found, needed_pandas = done.stdout.splitlines()
+    return found, done.stderr, needed_pandas
+
+
+@pytest.mark.parametrize("exchange", ["XNYS", "XHKG"])
+def test_a_second_process_reads_the_same_sessions_without_the_library(tmp_path: Path, exchange: str) -> None:
+    first, second = (sessions_in_a_process(tmp_path / "calendars", exchange) for _ in range(2))
+
+    assert first[2] == "True" and second[2] == "False"
+    assert first[:2] == second[:2]
+
+
+def test_a_torn_file_of_sessions_is_made_again(tmp_path: Path) -> None:
+    whole = sessions_in_a_process(tmp_path, "XNYS")
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:5000])
+    again, then = (sessions_in_a_process(tmp_path, "XNYS") for _ in range(2))
+
+    assert again == whole
+    assert then[:2] == whole[:2] and then[2] == "False"

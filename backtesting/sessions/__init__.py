@@ -1,5 +1,6 @@
 """Sessions: which day a bar belongs to, when that day begins and ends, and which bars are not there."""
 
+from backtesting.sessions.calendar_files import calendar_files
 from backtesting.sessions.days import STEP, Days, days_of, end_of, expected, monday_of, session_of, week_of
 from backtesting.sessions.exchanges import exchange_named
 from backtesting.sessions.gaps import Gaps, missing
@@ -8,6 +9,7 @@ __all__ = [
     "STEP",
     "Days",
     "Gaps",
+    "calendar_files",
     "days_of",
     "end_of",
     "exchange_named",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtesting.sessions.exchanges import Exchange, exchange_named
+from backtesting.sessions.calendar_files import Exchange
+from backtesting.sessions.exchanges import exchange_named
 from backtesting.sessions.zones import Clock
 from backtesting.types import NS_PER_DAY, Asset, AssetClass, Booleans, Integers, Timeframe
 

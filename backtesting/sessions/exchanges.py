@@ -2,33 +2,15 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from backtesting.sessions.calendar_files import Exchange, calendar_files
 from backtesting.sessions.zones import Clock, offsets
-from backtesting.types import Integers
 
 KNOWN_SINCE = "1990-01-01"  # the library proves its schedules against lists that begin here
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Exchange:
-    """The published sessions of one exchange in order; without a break both ends of it are the open."""
-
-    clock: Clock
-    label: Integers
-    open: Integers
-    break_start: Integers
-    break_end: Integers
-    close: Integers
-
-    @property
-    def around_the_clock(self) -> bool:
-        """Whether sessions open as the ones before them close."""
-        return 2 * int(np.count_nonzero(self.open[1:] == self.close[:-1])) > len(self.label)
 
 
 @cache
@@ -37,6 +19,15 @@ def exchange_named(name: str) -> Exchange | None:
 
     exchange_calendars 4.13 cannot build those with an Orthodox Easter under pandas 3.1, nor Tel Aviv's before 2026.
     """
+    if name.isidentifier() and (kept := calendar_files.get(name)):
+        return kept
+    published = _published(name)
+    if published:
+        calendar_files.put(name, published)
+    return published
+
+
+def _published(name: str) -> Exchange | None:
     import exchange_calendars  # noqa: PLC0415 - takes half a second, and most questions need no exchange
 
     if name not in exchange_calendars.get_calendar_names():

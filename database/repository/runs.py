@@ -75,7 +75,7 @@ class SqlRunRepository:
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""
         query = WITH_SUMMARY.where(backtest_runs.c.id == checked(run_id))
-        row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
+        row = self._transactions.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             raise not_found(run_id)
         return _run(row)
@@ -84,7 +84,7 @@ class SqlRunRepository:
         """Return the completed runs of a request, newest first."""
         query = WITH_SUMMARY.where(backtest_results.c.config_hash == config_hash)
         query = query.order_by(backtest_runs.c.created_at.desc())
-        return [_run(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
+        return [_run(row) for row in self._transactions.read(lambda connection: connection.execute(query).all())]
 
     def find(self, wanted: RunFilter) -> RunPage:
         """Return the runs that fulfil the filter, page by page."""
@@ -103,12 +103,12 @@ class SqlRunRepository:
         table = backtest_trades.c
         query = sa.select(backtest_trades).where(table.run_id == checked(run_id), table.number >= offset)
         query = query.order_by(table.number).limit(limit)
-        return [_trade(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
+        return [_trade(row) for row in self._transactions.read(lambda connection: connection.execute(query).all())]
 
     def equity(self, run_id: str) -> EquityCurve:
         """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
         query = sa.select(backtest_results.c.equity_curve).where(backtest_results.c.run_id == checked(run_id))
-        packed = self._transactions.run(lambda connection: connection.scalar(query))
+        packed = self._transactions.read(lambda connection: connection.scalar(query))
         if packed is None:
             raise not_found(run_id)
         return unpack(packed)
