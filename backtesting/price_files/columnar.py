@@ -1,14 +1,14 @@
 """Parquet, Feather and Arrow: the types are theirs, we read the columns we need in batches."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import ipc, parquet
 
 from backtesting.price_files.archives import Source, unreadable
+from backtesting.price_files.arrow import ipc, pa, parquet, pc
 from backtesting.price_files.errors import UnreadableFileError
 from backtesting.price_files.meanings import without_levels
 from backtesting.price_files.tables import Batch, Top
@@ -33,7 +33,7 @@ def starts_with(path: Path, *magic: bytes) -> bool:
         raise unreadable(path, error) from error
 
 
-RecordBatches = Callable[[int, list[str] | None], Iterator[pa.RecordBatch]]
+RecordBatches = Callable[[int, list[str] | None], Iterator["pa.RecordBatch"]]
 
 
 class ArrowTable:

@@ -1,12 +1,14 @@
 """Which column means what: by its name, or where there is no header by its cells."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from backtesting.errors import UnknownNameError, shown
+from backtesting.price_files.arrow import pa
 from backtesting.price_files.errors import UnreadableFileError
 from backtesting.price_files.hints import Hints
 from backtesting.price_files.layouts import Layout, layout_of

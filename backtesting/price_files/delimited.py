@@ -1,15 +1,16 @@
 """Text tables: pyarrow reads the cells a block of lines at a time, we see to the lines that are no rows."""
 
+from __future__ import annotations
+
 import csv as csv_lines
 import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv
 
 from backtesting.errors import shown
 from backtesting.price_files.archives import Source
+from backtesting.price_files.arrow import csv, pa
 from backtesting.price_files.numbers import EVENT, MISSING
 from backtesting.price_files.sniffing import cells_of, form_of, is_comment, is_footer
 from backtesting.price_files.tables import Batch, Top, refuse

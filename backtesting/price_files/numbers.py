@@ -1,14 +1,15 @@
 """Numbers as people write them: decimal marks, thousands, currency signs, K and M, and what stands for none."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from backtesting.errors import shown
+from backtesting.price_files.arrow import pa, pc
 from backtesting.price_files.errors import UnreadableFileError
 from backtesting.types import Floats
 

@@ -1,13 +1,14 @@
 """A table's cells become price rows by one plan, made from its first rows and held to in all others."""
 
+from __future__ import annotations
+
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from backtesting.errors import shown
+from backtesting.price_files.arrow import pa, pc
 from backtesting.price_files.columns import Columns, columns_of, pick
 from backtesting.price_files.errors import UnreadableFileError
 from backtesting.price_files.hints import Hints

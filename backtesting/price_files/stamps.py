@@ -1,14 +1,15 @@
 """Dates and times as files write them, and the one reading that fits a whole column."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from backtesting.errors import shown
+from backtesting.price_files.arrow import pa, pc
 from backtesting.types import Booleans, Integers
 
 SECOND = 1_000_000_000

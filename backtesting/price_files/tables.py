@@ -1,12 +1,12 @@
 """A table of cells as it stands in a file, whatever the format."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from backtesting.price_files.arrow import pa, pc
 from backtesting.price_files.errors import UnreadableFileError
 from backtesting.types import Integers
 

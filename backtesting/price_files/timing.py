@@ -1,13 +1,14 @@
 """How a file's time column is read: its form, its zone, and whether its bars are days."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from datetime import UTC
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from backtesting.errors import shown
+from backtesting.price_files.arrow import pa, pc
 from backtesting.price_files.errors import UnreadableFileError
 from backtesting.price_files.hints import Hints, known_zone
 from backtesting.price_files.stamps import (
