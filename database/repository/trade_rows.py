@@ -11,7 +11,18 @@ from backtesting.types.trading import EXIT_REASONS
 from database.repository.wire import FloatArray, InstantArray, IntegerArray, writing_cursor
 
 MONEY = ("entry_price", "quantity", "fees", "pnl", "mae", "mfe", "slippage", "borrow")
-COLUMNS = ("entry_date", "exit_date", "decision_date", "exit_price", "pnl_percent", *MONEY, "reason", "short", "run", "number")
+COLUMNS = (
+    "entry_date",
+    "exit_date",
+    "decision_date",
+    "exit_price",
+    "pnl_percent",
+    *MONEY,
+    "reason",
+    "short",
+    "run",
+    "number",
+)
 INSERT = f"""
 insert into app.backtest_trades (run_id, number, direction, status, exit_date, exit_price, exit_reason, entry_date,
   decision_date, pnl_percent, {", ".join(MONEY)})
