@@ -240,7 +240,7 @@ async def test_a_wrong_database_url_is_a_tool_error_that_says_what_would_be_righ
 def test_the_first_answer_needs_neither_vectorbt_nor_pandas_nor_numba() -> None:
     look = (
         "import sys; sys.argv = ['main.py']; import main; main.Program(main.read_settings()).application();"
-        "print(sorted({'vectorbt', 'pandas', 'numba', 'alembic', 'matplotlib'} & set(sys.modules)))"
+        "print(sorted({'vectorbt', 'pandas', 'pyarrow', 'numba', 'alembic', 'matplotlib'} & set(sys.modules)))"
     )
 
     told = subprocess.run(
