@@ -88,8 +88,9 @@ def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
     )
     simulation = simulate(loaded.bars, signals, terms, conditions)
     summary = _Report(plan, loaded, year, terms, simulation).summary()
-    curve = EquityCurve(loaded.bars.time[loaded.history :], simulation.equity)
-    return BacktestResult(summary, simulation.trades, curve)
+    time = loaded.bars.time[loaded.history :]
+    curves = EquityCurve(time, simulation.equity), EquityCurve(time, simulation.benchmark)
+    return BacktestResult(summary, simulation.trades, *curves)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,3 +151,7 @@ class RunRepository(RunRecorder, Protocol):
     def equity(self, run_id: str) -> EquityCurve:
         """Return the whole equity curve of a completed run."""
         ...
+
+    def benchmark(self, run_id: str) -> EquityCurve | None:
+        """Return the equity curve of buy and hold beside it; None where the run was stored without."""
+        ...

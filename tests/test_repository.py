@@ -453,13 +453,22 @@ def test_a_run_stored_before_there_were_reviews_has_none(database: Database, sou
     stores.close()
 
 
-def test_trades_and_curve_come_back_bit_for_bit(runs: RunRepository, source: InMemoryBars) -> None:
+def test_trades_and_curves_come_back_bit_for_bit(runs: RunRepository, source: InMemoryBars) -> None:
     run, result = completed(runs, source)
 
     assert list(runs.trades(run.id, 0, 1000)) == list(result.trades)
-    curve = runs.equity(run.id)
-    assert np.array_equal(curve.time, result.equity.time)
-    assert np.array_equal(curve.value, result.equity.value)
+    for curve, measured in ((runs.equity(run.id), result.equity), (runs.benchmark(run.id), result.benchmark)):
+        assert curve is not None
+        assert np.array_equal(curve.time, measured.time)
+        assert np.array_equal(curve.value, measured.value)
+
+
+def test_a_run_from_before_the_benchmark_was_kept_has_none(database: Database, source: InMemoryBars) -> None:
+    with closing(database.stores()) as stores:
+        run, _ = completed(stores.runs, source)
+        database.execute("update app.backtest_results set benchmark_curve = null")
+
+        assert stores.runs.benchmark(run.id) is None
 
 
 def test_a_page_of_trades_begins_at_its_offset(runs: RunRepository, source: InMemoryBars) -> None:

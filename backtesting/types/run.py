@@ -45,7 +45,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EquityCurve:
-    """Equity at each close of the period: int64 nanoseconds UTC and float64 money, shape (n,)."""
+    """Equity, of the strategy or of its benchmark, at each close: int64 nanoseconds UTC and float64 money, shape (n,)."""
 
     time: Integers
     value: Floats
@@ -81,6 +81,7 @@ class BacktestResult:
     summary: Summary
     trades: Trades
     equity: EquityCurve
+    benchmark: EquityCurve
 
 
 class RunStatus(StrEnum):

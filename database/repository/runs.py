@@ -81,11 +81,19 @@ class SqlRunRepository:
 
     def equity(self, run_id: str) -> EquityCurve:
         """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
-        query = sa.select(backtest_results.c.equity_curve).where(backtest_results.c.run_id == _checked(run_id))
-        packed = self._transactions.run(lambda connection: connection.scalar(query))
+        packed = self._curve(run_id, backtest_results.c.equity_curve)
         if packed is None:
             raise _not_found(run_id)
         return unpack(packed)
+
+    def benchmark(self, run_id: str) -> EquityCurve | None:
+        """Return the equity curve of buy and hold beside it; None where the run was stored without."""
+        packed = self._curve(run_id, backtest_results.c.benchmark_curve)
+        return None if packed is None else unpack(packed)
+
+    def _curve(self, run_id: str, column: sa.Column[Any]) -> bytes | None:
+        query = sa.select(column).where(backtest_results.c.run_id == _checked(run_id))
+        return self._transactions.run(lambda connection: connection.scalar(query))
 
 
 def pack(curve: EquityCurve) -> bytes:
@@ -171,6 +179,7 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
         "benchmark_years": dict(summary.benchmark_years),
         **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
         "equity_curve": pack(result.equity),
+        "benchmark_curve": pack(result.benchmark),
     }
 
 

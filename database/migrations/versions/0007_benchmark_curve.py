@@ -1,0 +1,16 @@
+"""The equity of buy and hold is kept beside the strategy's, so that a report shows what was measured."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column; runs that are stored already have no such curve."""
+    comment = "the same of buy and hold; null in runs from before it was stored"
+    column = sa.Column("benchmark_curve", sa.LargeBinary(), nullable=True, comment=comment)
+    op.add_column("backtest_results", column, schema="app")
