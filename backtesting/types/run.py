@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+from backtesting.errors import BacktestError
 from backtesting.types.market import Floats, Integers
 from backtesting.types.request import BacktestRequest
 from backtesting.types.trading import Trades
@@ -45,7 +46,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EquityCurve:
-    """Equity, of the strategy or of its benchmark, at each close: int64 nanoseconds UTC and float64 money, shape (n,)."""
+    """Equity at each close, the strategy's or its benchmark's: int64 nanoseconds UTC, float64 money, shape (n,)."""
 
     time: Integers
     value: Floats
@@ -104,6 +105,14 @@ class Run:
     completed_at: datetime | None = None
     summary: Summary | None = None
     error: str | None = None
+
+    def require_summary(self) -> Summary:
+        """Return the summary; BacktestError with the reason where the run has none."""
+        if self.summary is None:
+            error = BacktestError(f"run {self.id} {self.status}: {self.error}; mend the request and run it again")
+            error.run_id = self.id
+            raise error
+        return self.summary
 
     @staticmethod
     def new_id() -> str:

@@ -1,0 +1,155 @@
+"""What a report says in words and tables: the verdict first, then trades, metrics and where it all comes from."""
+
+from collections.abc import Mapping, Sequence
+
+from backtesting.metrics import METRICS
+from backtesting.reporting.completed_run import CompletedRun
+from backtesting.reporting.html.markup import NOTHING, Markup, element, items, joined, section, table
+from backtesting.reporting.text import terms, value
+from backtesting.types import Trade
+
+MOST_TRADES = 1200  # of all runs together, so that the page stays below half a megabyte
+BESIDE = (
+    ("total return", "total_return", "benchmark_return"),
+    ("Sharpe ratio", "sharpe_ratio", "benchmark_sharpe"),
+    ("max drawdown", "max_drawdown", "benchmark_max_drawdown"),
+)
+SUMMED_UP = (
+    "total_return",
+    "annual_return",
+    "sharpe_ratio",
+    "max_drawdown",
+    "total_trades",
+    "win_rate",
+    "cost_drag",
+    "psr",
+    "benchmark_return",
+)
+TERMS = ("strategy_id", "asset_symbol", "timeframe", "start_date", "end_date", "initial_capital", "fill", "costs",
+         "adjustment", "risk_free", "seed")  # fmt: skip
+COLUMNS = ("#", "direction", "entry (UTC)", "entry price", "exit (UTC)", "exit price", "quantity", "fees", "profit",
+           "profit %", "exit by")  # fmt: skip
+
+
+def verdict(runs: Sequence[CompletedRun]) -> Markup:
+    """Return how the runs did beside buy and hold, and what speaks against believing it."""
+    if len(runs) > 1:
+        return section("verdict", "In short", _side_by_side(runs), *(_doubts(run, run.run.id) for run in runs))
+    (run,) = runs
+    return section("verdict", "In short", element("p", sentence(run), class_="verdict"), _beside(run), _doubts(run))
+
+
+def sentence(run: CompletedRun) -> str:
+    """Return what came out, in one sentence."""
+    own, held = run.summary.metrics["total_return"] or 0.0, run.summary.metrics["benchmark_return"] or 0.0
+    compared = "more than" if own > held else "less than" if own < held else "the same as"
+    said = [f"{_gained(own)} after costs, {compared} buy and hold, which {_gained(held).lower()}."]
+    if run.summary.metrics["exposure_matched_return"] is not None:
+        said.append(f"Buy and hold with the same time in the market: {_told(run, 'exposure_matched_return')}.")
+    if run.summary.metrics["psr"] is None:
+        said.append("No probability can be given that the true Sharpe ratio is above 0.")
+    else:
+        chance = _told(run, "psr")
+        said.append(
+            f"The probability that the true Sharpe ratio is above 0 is {chance}, before counting what else was tried."
+        )
+    return " ".join(said)
+
+
+def trades(runs: Sequence[CompletedRun]) -> Markup:
+    """Return every trade, oldest first; of very many the first, and how many are left out."""
+    share = MOST_TRADES // len(runs)
+    return section("trades", "Trades", *(_trades(run, share, titled=len(runs) > 1) for run in runs))
+
+
+def metrics(runs: Sequence[CompletedRun]) -> Markup:
+    """Return every metric with its unit and its definition."""
+    columns = ["metric", *(run.run.id if len(runs) > 1 else "value" for run in runs), "unit", "definition"]
+    rows = [[each.key, *(_told(run, each.key) for run in runs), each.unit, each.definition] for each in METRICS]
+    return section("metrics", "Metrics", table(columns, rows, "numbers"))
+
+
+def provenance(runs: Sequence[CompletedRun]) -> Markup:
+    """Return what was asked for, which bars it was measured on, what happened to orders, and what computed it."""
+    facts = [_facts(run) for run in runs]
+    names = dict.fromkeys(name for each in facts for name in each)
+    columns = ["", *(run.run.id for run in runs)]
+    rows = [[name, *(each.get(name, "") for each in facts)] for name in names]
+    return section("provenance", "Data and provenance", table(columns, rows))
+
+
+def _gained(change: float) -> str:
+    return f"Made {change:.2%}" if change >= 0 else f"Lost {-change:.2%}"
+
+
+def _beside(run: CompletedRun) -> Markup:
+    rows = [[label, _told(run, own), _told(run, held)] for label, own, held in BESIDE]
+    return table(["", "strategy", "buy and hold"], rows, "numbers")
+
+
+def _side_by_side(runs: Sequence[CompletedRun]) -> Markup:
+    rows = [["strategy", *(run.name for run in runs)], ["period", *(run.period for run in runs)]]
+    rows += [[key.replace("_", " "), *(_told(run, key) for run in runs)] for key in SUMMED_UP]
+    rows += [["warnings", *(str(len(run.summary.flags)) for run in runs)]]
+    return _differences(runs) + table(["", *(run.run.id for run in runs)], rows, "numbers")
+
+
+def _differences(runs: Sequence[CompletedRun]) -> Markup:
+    """Name the terms in which the runs differ besides strategy and parameters: they make figures hard to compare."""
+    requests = [run.run.request.model_dump(mode="json") for run in runs]
+    differing = [name for name in TERMS[1:] if any(each[name] != requests[0][name] for each in requests)]
+    if not differing:
+        return element("p", "All were run over the same period of the same symbol, on the same terms.")
+    named = ", ".join(name.replace("_", " ") for name in differing)
+    return element("p", f"These runs differ in {named}: compare their figures with care.", class_="doubt")
+
+
+def _doubts(run: CompletedRun, of: str = "") -> Markup:
+    heading = element("h3", "Before you believe it" + (f": {of}" if of else ""))
+    if not run.summary.flags:
+        return heading + element("p", "Nothing was flagged. That is no proof.")
+    flags = [element("b", flag.code) + Markup(": ") + element("span", flag.message) for flag in run.summary.flags]
+    return element("div", heading, items(flags), class_="doubt")
+
+
+def _trades(run: CompletedRun, most: int, *, titled: bool) -> Markup:
+    heading = element("h3", f"{run.run.id}: {run.name}") if titled else NOTHING
+    if not run.trades:
+        return heading + element("p", "No trades.")
+    left_out = len(run.trades) - most
+    more = f"The first {most:,} of {len(run.trades):,} trades; an export as CSV holds them all." if left_out > 0 else ""
+    stamp = "%Y-%m-%d" if run.is_daily else "%Y-%m-%d %H:%M"
+    shown = table(COLUMNS, (_cells(trade, stamp) for trade in run.trades[:most]), "numbers sortable")
+    return joined([heading, element("p", more) if more else NOTHING, shown])
+
+
+def _cells(trade: Trade, stamp: str) -> list[str]:
+    return [
+        str(trade.number),
+        trade.direction,
+        trade.entry_date.strftime(stamp),
+        f"{trade.entry_price:,.4f}",
+        trade.exit_date.strftime(stamp) if trade.exit_date else "open",
+        "" if trade.exit_price is None else f"{trade.exit_price:,.4f}",
+        f"{trade.quantity:,.4f}",
+        f"{trade.fees:,.2f}",
+        f"{trade.pnl:,.2f}",
+        f"{trade.pnl_percent:.2f}",
+        trade.exit_reason or "",
+    ]
+
+
+def _told(run: CompletedRun, key: str) -> str:
+    return value(key, run.summary.metrics.get(key), run.summary.undefined.get(key, "not_computed"))
+
+
+def _facts(run: CompletedRun) -> Mapping[str, str]:
+    request, known = run.run.request.model_dump(mode="json"), dict(run.summary.provenance)
+    versions = known.pop("versions", {})
+    asset = f"{run.asset.name}, {run.asset.asset_class}, {run.asset.currency}, {run.asset.exchange or 'no exchange'}"
+    facts = {"run at": f"{run.run.created_at:%Y-%m-%d %H:%M:%S} UTC", "terms": terms(run.run), "asset": asset}
+    facts |= {name.replace("_", " "): str(request[name]) for name in TERMS}
+    facts |= {f"parameter {name}": str(each) for name, each in request["parameters"].items()}
+    facts |= {name.replace("_", " "): str(each) for name, each in known.items() if name not in request}
+    facts |= {f"count of {name.replace('_', ' ')}": str(each) for name, each in run.summary.counters.items()}
+    return facts | {f"version of {name}": str(each) for name, each in versions.items()}
