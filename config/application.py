@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from threading import RLock
 
 from backtesting.asset_edit import AssetEditor
@@ -13,6 +14,7 @@ from backtesting.errors import DatabaseUnavailableError
 from backtesting.fetching import Fetcher
 from backtesting.file_import import FileOutcome, Watch, import_files
 from backtesting.provider_import import FetchOutcome, fetch_series
+from backtesting.reports import Reports
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import FetchRequest, ImportRequest
 from config.database import ExternalPostgres, LazyEngine
@@ -24,7 +26,7 @@ from mcp_server.data_folders import DataFolders
 from mcp_server.services import Services
 from utils.logger import tell
 
-IMPORT_FOLDER = "import"
+IMPORT_FOLDER, REPORT_FOLDER = "import", "reports"
 
 
 class Application:
@@ -47,6 +49,7 @@ class Application:
             catalog=stores.catalog,
             importer=DataImporter(stores.bars, stores.importing),
             folders=make_data_folders(self.settings),
+            reports=Reports(stores.runs, stores.bars, data_home(self.settings) / REPORT_FOLDER),
         )
 
     def import_files(self, request: ImportRequest, watch: Watch) -> Iterator[FileOutcome]:
@@ -94,7 +97,7 @@ def made(make: Callable[[], Stores]) -> Stores:
 def make_stores(settings: Settings) -> Stores:
     """Return the stores of the settings' database, unopened; ValueError names the setting that is wrong."""
     server: Server
-    home = settings.data_dir or default_home(APP_NAME)
+    home = data_home(settings)
     if settings.database_url:
         admin = settings.database_admin_url
         server = ExternalPostgres(settings.database_url.get_secret_value(), admin.get_secret_value() if admin else None)
@@ -109,12 +112,17 @@ def make_data_folders(settings: Settings) -> DataFolders:
 
     The data directory itself holds passwords and PostgreSQL's own files, so it stays closed but for that folder.
     """
-    home = settings.data_dir or default_home(APP_NAME)
+    home = data_home(settings)
     default = home / IMPORT_FOLDER
     if not settings.data_folders:
         with suppress(OSError):  # where the directory is not there, nobody has put files into it
             default.mkdir(mode=0o700, exist_ok=True)
     return DataFolders(settings.data_folders or (default,), closed=home)
+
+
+def data_home(settings: Settings) -> Path:
+    """Return where this user's data lies: the embedded database and what is written for the user."""
+    return (settings.data_dir or default_home(APP_NAME)).expanduser().resolve()
 
 
 def add_samples(stores: Stores) -> None:

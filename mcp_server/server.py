@@ -24,6 +24,7 @@ from mcp_server.schemas.listing import outline, terse
 from mcp_server.services import Services
 from mcp_server.tools.backtests import BacktestTools
 from mcp_server.tools.data import DataTools
+from mcp_server.tools.reports import ReportTools
 from mcp_server.tools.strategies import StrategyTools
 
 INSTRUCTIONS = (
@@ -67,7 +68,8 @@ class StrictTool(Tool):
 
 def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
     """Return the server with all tools and resources; `services` is called by the first call that needs it."""
-    backtests, strategies, data = BacktestTools(services), StrategyTools(registry), DataTools(services)
+    backtests, strategies = BacktestTools(services), StrategyTools(registry)
+    data, reports = DataTools(services), ReportTools(services)
     server = MCPServer[Any](
         "backtesting-mcp",
         title="Backtesting",
@@ -84,6 +86,8 @@ def build_server(registry: StrategyRegistry, services: Callable[[], Services], l
             strict(data.import_market_data, "Import price files", writes=True),
             strict(data.list_assets, "List assets"),
             strict(data.get_market_data, "Look at prices"),
+            strict(reports.plot_backtest, "Draw a backtest"),
+            strict(reports.export_backtest, "Export backtests", writes=True),
         ],
     )
     add_resources(server, registry, services)
@@ -98,7 +102,6 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
         title=title,
         read_only_hint=not writes,
         destructive_hint=False,
-        idempotent_hint=not writes,
         open_world_hint=False,
     )
     description = inspect.getdoc(function)
@@ -107,5 +110,6 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
     made.parameters = terse(arguments.model_json_schema(by_alias=True))
-    made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema or {})
+    if made.fn_metadata.output_schema:
+        made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema)
     return made

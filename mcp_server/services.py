@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from backtesting.data_import import DataImporter
 from backtesting.engine import BacktestEngine
 from backtesting.ports import AssetCatalog, BarSource, RunRepository
+from backtesting.reports import Reports
 from mcp_server.data_folders import DataFolders
 
 
@@ -18,3 +19,4 @@ class Services:
     catalog: AssetCatalog
     importer: DataImporter
     folders: DataFolders
+    reports: Reports

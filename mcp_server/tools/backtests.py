@@ -8,7 +8,6 @@ from typing import Annotated
 from mcp.types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
-from backtesting.errors import BacktestError
 from backtesting.metrics import KEYS, require_few, require_known
 from backtesting.metrics.growth import Growth, rolling_sharpe, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
@@ -46,7 +45,7 @@ from backtesting.types import (
     nanoseconds,
     validated,
 )
-from mcp_server.schemas.answers import reply
+from mcp_server.schemas.answers import image, reply
 from mcp_server.schemas.backtests import (
     DRAWDOWN_COLUMNS,
     PERIOD_COLUMNS,
@@ -121,17 +120,21 @@ class BacktestTools:
         periods_per_year: Annotated[PeriodsPerYear, NUMBER] | None = None,
         trade_from: Annotated[Day, DATE] | None = None,
         history_bars: Annotated[HistoryBars, WHOLE] | None = None,
+        include_chart: Annotated[bool, Field(strict=True)] = False,  # noqa: FBT002 - an argument of the protocol
     ) -> Annotated[CallToolResult, RunReply]:
         """Test one strategy on one stored symbol and store the run.
 
         Use it to answer whether a strategy would have made money, and whether to believe it: the answer sets it beside
         buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good.
         """
-        # every argument is a field of the request
-        request = validated(BacktestRequest, **{name: value for name, value in locals().items() if name != "self"})
-        run = self._services().engine.run(request)
+        # every other argument is a field of the request
+        given = {name: value for name, value in locals().items() if name not in {"self", "include_chart"}}
+        request = validated(BacktestRequest, **given)
+        services = self._services()
+        run = services.engine.run(request)
         more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
-        return reply(RunReply.of(run), report(run) + more)
+        pictures = [image(services.reports.chart(run.id, "equity"))] if include_chart else []
+        return reply(RunReply.of(run), report(run) + more, *pictures)
 
     def get_backtest_results(
         self,
@@ -174,16 +177,13 @@ class BacktestTools:
         if explain:
             require_few(names)
         run = self._services().runs.get(backtest_id)
-        if run.summary is None:
-            raise _failed(run)
+        run.require_summary()
         found = MetricsReply.of(run, names, explain=explain)
         lines = [headline(run), metric_lines(found.metrics, found.undefined)]
         return reply(found, "\n".join(lines + ["", definition_lines(names)] * explain))
 
     def _trades(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        if run.summary is None:
-            raise _failed(run)
-        total = run.summary.trades
+        total = run.require_summary().trades
         trades = self._services().runs.trades(run.id, offset, limit)
         following = offset + len(trades)
         page = ResultsReply(
@@ -234,15 +234,13 @@ class BacktestTools:
 
     def _grown(self, run: Run) -> tuple[Summary, Growth]:
         """Return the summary and the curve of a completed run, with what it grew from."""
-        if run.summary is None:
-            raise _failed(run)
-        base = run.summary.provenance.get("base_bar")
+        summary = run.require_summary()
+        base = summary.provenance.get("base_bar")
         base_time = nanoseconds(datetime.fromisoformat(base)) if base else None
-        return run.summary, Growth(self._services().runs.equity(run.id), run.request.initial_capital, base_time)
+        return summary, Growth(self._services().runs.equity(run.id), run.request.initial_capital, base_time)
 
     def _equity(self, run: Run, limit: int) -> CallToolResult:
-        if run.summary is None:
-            raise _failed(run)
+        run.require_summary()
         curve = self._services().runs.equity(run.id)
         points = curve_points(downsample(curve, max(limit, FEWEST_POINTS)))
         page = ResultsReply(
@@ -251,9 +249,3 @@ class BacktestTools:
         lines = [f"{time[:10]} {value:,.2f}" for time, value in points]
         shown = f"{len(points)} of {len(curve.time)} points of the equity"
         return reply(page, "\n".join([headline(run), shown, *lines]))
-
-
-def _failed(run: Run) -> BacktestError:
-    error = BacktestError(f"run {run.id} {RunStatus.FAILED}: {run.error}; mend the request and run it again")
-    error.run_id = run.id
-    return error
