@@ -12,7 +12,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from threading import RLock, Thread
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ from backtesting.assets import spellings_of
 from backtesting.errors import BacktestError, InvalidInputError
 from backtesting.reporting.catalog import asset_lines
 from backtesting.reporting.text import report, trade_lines
+from backtesting.reports import ExportFormat
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
@@ -179,6 +180,13 @@ def fetch(program: Program, options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def export(program: Program, options: argparse.Namespace) -> int:
+    """Write stored runs to files, and print where they are: a report or comparison for a browser, or tables."""
+    for path in program.application().services().reports.export(options.ids, options.format):
+        print(path)
+    return 0
+
+
 def doctor(program: Program, _: argparse.Namespace) -> int:
     """Say what works and what does not, and what to paste into an MCP client."""
     well = examine(program.application, print)
@@ -223,6 +231,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_backtest(commands.add_parser("backtest", help=backtest.__doc__, description=backtest.__doc__))
     _add_import(commands.add_parser("import", help=import_files.__doc__, description=import_files.__doc__))
     _add_fetch(commands.add_parser("fetch", help=fetch.__doc__, description=fetch.__doc__))
+    added = commands.add_parser("report", help=export.__doc__, description=export.__doc__)
+    added.set_defaults(command=export)
+    added.add_argument("ids", nargs="+", metavar="ID", help="id of a stored run, e.g. bt-0f8e458e4200")
+    added.add_argument("--format", choices=get_args(ExportFormat), default="html", help="default: %(default)s")
     added = commands.add_parser("install", help=install_into.__doc__, description=install_into.__doc__)
     added.set_defaults(command=install_into)
     added.add_argument("client", choices=CLIENT_IDS, nargs="?", default=CLIENT_IDS[0], help="default: %(default)s")

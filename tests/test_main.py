@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -60,6 +61,26 @@ def test_a_backtest_takes_strategy_symbol_parameters_and_terms(capsys: pytest.Ca
     assert "rsi(period=7, oversold=30.0, overbought=70.0) on AAPL 1d, 2005-01-03 to 2010-12-31" in told
     assert "50% of equity per entry, decided at a close, filled at the next close; commission 0.0000%" in told
     assert "raw prices" in told and "zero_costs" in told and "unadjusted_split_suspected" in told
+
+
+def test_a_stored_run_is_reported_and_exported_below_the_data_directory(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main.main(["backtest", "macd", "IBM"])
+    (run_id,) = set(re.findall("bt-[0-9a-f]{12}", capsys.readouterr().out))
+
+    codes = [main.main(["report", run_id]), main.main(["report", run_id, "--format", "csv"])]
+
+    names = [f"{run_id}.html", *(f"{run_id}-{part}.csv" for part in ("trades", "equity", "metrics"))]
+    assert codes == [0, 0]
+    assert capsys.readouterr().out.splitlines() == [str(home.resolve() / "reports" / name) for name in names]
+    assert all((home / "reports" / name).stat().st_size for name in names)
+
+
+def test_a_report_of_a_run_that_is_not_stored_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["report", "bt-000000000000"]) == 1
+
+    assert "error: backtest_id: no stored run bt-000000000000" in capsys.readouterr().err
 
 
 YAHOO = """Date,Open,High,Low,Close,Adj Close,Volume

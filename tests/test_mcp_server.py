@@ -615,7 +615,7 @@ async def test_an_export_that_cannot_be_meant_is_told_and_writes_nothing(
     told = await refused(client, "export_backtest", arguments)
 
     assert [word for word in words if word not in told] == []
-    assert os.listdir(tmp_path) == []
+    assert list(os.scandir(tmp_path)) == []
 
 
 async def test_the_report_of_a_run_is_a_resource(client: Client) -> None:
