@@ -22,7 +22,7 @@
     const axis = {stroke: colour("--text"), grid: {stroke: colour("--line"), width: 1}, ticks: {stroke: colour("--line")}};
     const day = 86400;
     const written = (step, iso) => step >= 365 * day ? iso.slice(0, 4) : step >= 28 * day ? iso.slice(0, 7) : step >= day ? iso.slice(0, 10) : iso.slice(5, 16).replace("T", " ");
-    const dates = {...axis, space: 84, values: (_, ticks, __, ___, step) => ticks.map(tick => written(step, new Date(1000 * tick).toISOString()))};
+    const dates = {...axis, space: (_, __, min, max) => max - min > 3 * 365 * day ? 44 : 84, values: (_, ticks, __, ___, step) => ticks.map(tick => written(step, new Date(1000 * tick).toISOString()))};
     const one = data[0].length === 1;
     const shown = value => value == null ? "" : new Date(1000 * value).toISOString().slice(0, 16).replace("T", " ");
     const series = names.map(([label, , name, dash]) => ({

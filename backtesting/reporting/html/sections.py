@@ -66,7 +66,7 @@ def metrics(runs: Sequence[CompletedRun]) -> Markup:
     """Return every metric with its unit and its definition."""
     columns = ["metric", *(run.run.id if len(runs) > 1 else "value" for run in runs), "unit", "definition"]
     rows = [[each.key, *(_told(run, each.key) for run in runs), each.unit, each.definition] for each in METRICS]
-    return section("metrics", "Metrics", table(columns, rows, "numbers"))
+    return section("metrics", "Metrics", table(columns, rows, "numbers single" if len(runs) == 1 else "numbers"))
 
 
 def provenance(runs: Sequence[CompletedRun]) -> Markup:
