@@ -3,6 +3,7 @@
 import io
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from backtesting.reporting.charts import CHARTS, ChartKind, Theme, render
 from backtesting.reporting.charts.canvas import PALETTES, WIDTH, drawing
 from backtesting.reporting.charts.drawdowns import apart
 from backtesting.reporting.charts.monthly import monthly_table
+from backtesting.reporting.charts.price import fills
 from backtesting.reporting.charts.trades import edges
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.curve import extremes, under_water
@@ -125,7 +127,7 @@ def test_the_equity_is_told_beside_buy_and_hold_as_the_readme_shows_it(runs: dic
 
 def test_a_run_stored_without_its_benchmark_is_drawn_alone(runs: dict[str, CompletedRun]) -> None:
     run = runs["13 years"]
-    alone = CompletedRun(run.run, run.summary, run.trades, run.equity, None, run.asset)
+    alone = replace(run, benchmark=None)
 
     assert "buy and hold" not in words(drawn("equity", alone))
 
@@ -135,17 +137,26 @@ def test_the_price_carries_every_fill(runs: dict[str, CompletedRun]) -> None:
 
     (axes,) = drawn("price", run).axes
 
-    close, entries, exits = axes.get_lines()
+    close, buys, sells = axes.get_lines()
     assert list(close.get_ydata())[-1] == run.bars.close[-1]  # type: ignore[union-attr]
-    assert list(entries.get_ydata()) == [trade.entry_price for trade in run.trades]
-    assert list(exits.get_ydata()) == [trade.exit_price for trade in run.trades if trade.exit_price]
+    assert list(buys.get_ydata()) == [trade.entry_price for trade in run.trades]
+    assert list(sells.get_ydata()) == [trade.exit_price for trade in run.trades if trade.exit_price]
+
+
+def test_a_short_position_is_entered_by_selling_and_left_by_buying(runs: dict[str, CompletedRun]) -> None:
+    first = runs["13 years"].trades[0]
+
+    assert fills([replace(first, direction="short")]) == (
+        [(first.exit_date, first.exit_price)],
+        [(first.entry_date, first.entry_price)],
+    )
 
 
 def test_a_price_without_bars_is_refused(runs: dict[str, CompletedRun]) -> None:
     run = runs["one day"]
 
     with pytest.raises(BacktestError, match="bars"):
-        render("price", CompletedRun(run.run, run.summary, run.trades, run.equity, None, run.asset), "light")
+        render("price", replace(run, bars=None), "light")
 
 
 def test_a_run_without_closed_trades_says_so(runs: dict[str, CompletedRun]) -> None:
