@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from backtesting.data_loader import load_bars
+from backtesting.data_loader import load_bars, require_period
 from backtesting.errors import BacktestError
 from backtesting.ports import BarSource, RunRepository
 from backtesting.provenance import data_hash
@@ -15,6 +15,7 @@ from backtesting.reporting.charts import ChartKind, Theme, render
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.exports import files
 from backtesting.reporting.html import page
+from backtesting.resampling import AnyTimeframe
 from backtesting.types import Bars, Run
 
 ExportFormat = Literal["html", "csv", "parquet", "json"]
@@ -78,7 +79,9 @@ class Reports:
     def _bars_of(self, run: Run) -> Bars:
         """Return the bars of the run's period; BacktestError when they are no longer those it was measured on."""
         provenance = run.require_summary().provenance
-        loaded = load_bars(self._bars, run.request, provenance["history_bars"])
+        source, asset = AnyTimeframe(self._bars), self._bars.asset(run.request.asset_symbol)
+        period = require_period(source, asset, run.request)
+        loaded = load_bars(source, run.request, period, provenance["history_bars"])
         if data_hash(loaded.bars, loaded.adjustment) != provenance["data_hash"]:
             raise BacktestError(
                 f"the stored bars of {run.request.asset_symbol} have changed since {run.id}, so its fills would stand "

@@ -24,8 +24,8 @@ from backtesting.reporting.charts.monthly import monthly_table
 from backtesting.reporting.charts.price import fills
 from backtesting.reporting.charts.trades import edges
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.curve import extremes, under_water
 from backtesting.reporting.course import Spell, monthly_returns, worst_spells, yearly_returns
+from backtesting.reporting.curve import extremes, under_water
 from backtesting.types import NS_PER_DAY, Asset, AssetClass, EquityCurve, Timeframe, instant
 from tests.fixtures.completed import completed, desk_of_ibm, of_every_size, walk
 from tests.fixtures.evidence import days

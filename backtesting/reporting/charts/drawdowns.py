@@ -16,8 +16,8 @@ from backtesting.reporting.charts.canvas import (
     title,
 )
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.curve import extremes, under_water
 from backtesting.reporting.course import Spell, worst_spells
+from backtesting.reporting.curve import extremes, under_water
 from backtesting.types import NS_PER_DAY, EquityCurve, instant
 
 if TYPE_CHECKING:

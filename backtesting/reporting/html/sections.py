@@ -148,8 +148,17 @@ def _facts(run: CompletedRun) -> Mapping[str, str]:
     versions = known.pop("versions", {})
     asset = f"{run.asset.name}, {run.asset.asset_class}, {run.asset.currency}, {run.asset.exchange or 'no exchange'}"
     facts = {"run at": f"{run.run.created_at:%Y-%m-%d %H:%M:%S} UTC", "terms": terms(run.run), "asset": asset}
-    facts |= {name.replace("_", " "): str(request[name]) for name in TERMS}
-    facts |= {f"parameter {name}": str(each) for name, each in request["parameters"].items()}
-    facts |= {name.replace("_", " "): str(each) for name, each in known.items() if name not in request}
+    facts |= {name.replace("_", " "): _plain(request[name]) for name in TERMS}
+    facts |= {f"parameter {name}": _plain(each) for name, each in request["parameters"].items()}
+    facts |= {name.replace("_", " "): _plain(each) for name, each in known.items() if name not in request}
     facts |= {f"count of {name.replace('_', ' ')}": str(each) for name, each in run.summary.counters.items()}
     return facts | {f"version of {name}": str(each) for name, each in versions.items()}
+
+
+def _plain(fact: object) -> str:
+    """Return a fact in words: what is not there is none, a list its entries, a mapping its pairs."""
+    if isinstance(fact, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in fact.items()) or "none"
+    if isinstance(fact, (list, tuple)):
+        return ", ".join(map(_plain, fact)) or "none"
+    return "none" if fact is None else str(fact)
