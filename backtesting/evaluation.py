@@ -14,7 +14,6 @@ from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
 from backtesting.metrics import Evidence, measure
-from backtesting.metrics.growth import Growth, years_of
 from backtesting.provenance import config_hash, data_hash, versions
 from backtesting.simulation import simulate
 from backtesting.strategy import RECURSIVE_UNSTABLE, Strategy
@@ -175,8 +174,7 @@ class _Report:
             sessions=len(evidence.returns),
         )
         flags = flags_of(findings)
-        provenance, years = self._provenance(evidence), self._benchmark_years(evidence)
-        return Summary(metrics, undefined, flags, counters, provenance, diagnose(findings, flags), years)
+        return Summary(metrics, undefined, flags, counters, self._provenance(evidence), diagnose(findings, flags))
 
     @property
     def _period(self) -> Bars:
@@ -201,11 +199,6 @@ class _Report:
     def _bankrupt(self) -> datetime | None:
         bar = self.simulation.bankrupt_bar
         return None if bar is None else instant(self._period.time[bar])
-
-    def _benchmark_years(self, evidence: Evidence) -> Mapping[str, float]:
-        curve = EquityCurve(self._period.time, self.simulation.benchmark)
-        growth = Growth(curve, evidence.initial_capital, evidence.base_time)
-        return {str(each.year): each.total for each in years_of(growth)}
 
     def _base_time(self) -> int | None:
         """Return the instant returns start from, or None where the first bar is the base (A4)."""

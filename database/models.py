@@ -189,7 +189,6 @@ backtest_results = Table(
     Column("config_hash", Text, nullable=False),
     Column("provenance", JSONB, nullable=False),
     Column("diagnostics", JSONB(none_as_null=True), comment="null where the run was not reviewed"),
-    Column("benchmark_years", JSONB(none_as_null=True), comment="returns of buy and hold by year"),
     Column("equity_curve", LargeBinary, nullable=False, comment="zlib: steps of int64 ns UTC, then float64 money"),
     Column("benchmark_curve", LargeBinary, comment="the same of buy and hold; null in runs from before it was stored"),
     PrimaryKeyConstraint("user_id", "run_id"),

@@ -4,6 +4,7 @@ import io
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from backtesting.errors import BacktestError
 from backtesting.metrics import METRICS
+from backtesting.metrics.growth import Drawdown
 from backtesting.reporting.charts import CHARTS, ChartKind, Theme, render
 from backtesting.reporting.charts.canvas import PALETTES, WIDTH, drawing
 from backtesting.reporting.charts.drawdowns import apart
@@ -24,8 +26,7 @@ from backtesting.reporting.charts.monthly import monthly_table
 from backtesting.reporting.charts.price import fills
 from backtesting.reporting.charts.trades import edges
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.course import Spell, monthly_returns, worst_spells, yearly_returns
-from backtesting.reporting.curve import extremes, under_water
+from backtesting.reporting.curve import extremes
 from backtesting.types import NS_PER_DAY, Asset, AssetClass, EquityCurve, Timeframe, instant
 from tests.fixtures.completed import completed, desk_of_ibm, of_every_size, walk
 from tests.fixtures.evidence import days
@@ -194,19 +195,6 @@ def test_a_price_that_multiplies_is_drawn_on_a_logarithmic_axis() -> None:
     assert axes.get_yscale() == "log" and axes.get_ylabel() == "adjusted price (USD), log"
 
 
-def test_months_and_years_equal_empyrical_and_compound_to_the_total_return(runs: dict[str, CompletedRun]) -> None:
-    run = runs["13 years"]
-    levels = np.concatenate([[run.capital], run.equity.value])
-    returns = pd.Series(levels[1:] / levels[:-1] - 1, index=pd.DatetimeIndex(run.equity.time))
-
-    monthly, yearly = (each(run.equity, run.capital) for each in (monthly_returns, yearly_returns))
-
-    assert list(monthly.values()) == pytest.approx(list(empyrical.aggregate_returns(returns, "monthly")), rel=1e-9)
-    assert list(yearly.values()) == pytest.approx(list(empyrical.aggregate_returns(returns, "yearly")), rel=1e-9)
-    assert next(iter(monthly)) == (2000, 3)
-    assert np.prod([1 + each for each in monthly.values()]) == pytest.approx(levels[-1] / run.capital)
-
-
 def test_the_heat_map_has_a_row_a_year_and_leaves_months_outside_the_run_empty(runs: dict[str, CompletedRun]) -> None:
     years, table = monthly_table(runs["13 years"])
 
@@ -215,42 +203,25 @@ def test_the_heat_map_has_a_row_a_year_and_leaves_months_outside_the_run_empty(r
     assert np.isfinite(table[:, 12]).all()
 
 
-def test_nothing_left_to_lose_is_a_return_of_zero() -> None:
-    ruined = EquityCurve(days(3, every=31), np.array([50.0, 0.0, 0.0]))
+def test_the_heat_map_shows_the_months_and_years_of_empyrical(runs: dict[str, CompletedRun]) -> None:
+    run = runs["13 years"]
+    levels = np.concatenate([[run.capital], run.equity.value])
+    returns = pd.Series(levels[1:] / levels[:-1] - 1, index=pd.DatetimeIndex(run.equity.time))
 
-    # half, all, and then nothing changes
-    assert list(monthly_returns(ruined, 100.0).values()) == [-0.5, -1.0, 0.0]
+    _, table = monthly_table(run)
 
-
-def test_spells_are_found_from_peak_over_trough_to_recovery_the_deepest_first() -> None:
-    # peak 110 on day 1, trough 99 (-10 %), back on day 4; peak 120 on day 5, trough 60 (-50 %), never back
-    curve = EquityCurve(days(8), np.array([100.0, 110.0, 99.0, 104.0, 110.0, 120.0, 60.0, 90.0]))
-
-    worst = worst_spells(curve, 100.0, 5)
-
-    day = [int(each) for each in curve.time]
-    assert worst == [
-        Spell(peak=day[5], trough=day[6], recovery=None, depth=-0.5),
-        Spell(peak=day[1], trough=day[2], recovery=day[4], depth=pytest.approx(-0.1)),
-    ]
-    assert worst_spells(curve, 100.0, 1) == worst[:1]
-
-
-def test_a_run_that_falls_at_once_is_under_water_from_its_capital() -> None:
-    curve = EquityCurve(days(2), np.array([90.0, 95.0]))
-
-    assert under_water(curve, 100.0).value == pytest.approx([-0.1, -0.05])
-    assert [spell.depth for spell in worst_spells(curve, 100.0, 5)] == pytest.approx([-0.1])
-
-
-def test_the_deepest_spell_is_the_metric_max_drawdown(runs: dict[str, CompletedRun]) -> None:
-    run = runs["20 years"]
-
-    assert worst_spells(run.equity, run.capital, 1)[0].depth == run.summary.metrics["max_drawdown"]
+    months, years = table[:, :12], table[:, 12]
+    monthly = empyrical.aggregate_returns(returns, "monthly")
+    assert months[np.isfinite(months)].tolist() == pytest.approx(list(monthly), rel=1e-9)
+    assert years.tolist() == pytest.approx(list(empyrical.aggregate_returns(returns, "yearly")), rel=1e-9)
 
 
 def test_of_two_marks_that_would_touch_only_the_deeper_is_drawn() -> None:
-    deep, near, far = (Spell(0, day * NS_PER_DAY, None, depth) for day, depth in ((50, -0.5), (51, -0.48), (90, -0.3)))
+    first = datetime(2000, 1, 1, tzinfo=UTC)
+    deep, near, far = (
+        Drawdown(first, first + timedelta(days=day), None, depth, 100.0)
+        for day, depth in ((50, -0.5), (51, -0.48), (90, -0.3))
+    )
 
     assert apart([deep, near, far], 100 * NS_PER_DAY, -0.6) == [0, 2]
 

@@ -429,27 +429,24 @@ def test_a_completed_run_comes_back_as_it_was(runs: RunRepository, source: InMem
     assert runs.get(run.id) == run
 
 
-def test_a_run_comes_back_with_what_its_reviewer_said_and_the_years_of_buy_and_hold(
-    runs: RunRepository, source: InMemoryBars
-) -> None:
+def test_a_run_comes_back_with_what_its_reviewer_said(runs: RunRepository, source: InMemoryBars) -> None:
     run, _ = completed(runs, source)
 
     found = runs.get(run.id).summary
 
     assert found is not None and run.summary is not None
     assert found.diagnostics and found.diagnostics == run.summary.diagnostics
-    assert list(found.benchmark_years) == [str(year) for year in range(2005, 2013)]
 
 
 def test_a_run_stored_before_there_were_reviews_has_none(database: Database, source: InMemoryBars) -> None:
     stores = database.stores()
     run, _ = completed(stores.runs, source)
-    database.execute("update app.backtest_results set diagnostics = null, benchmark_years = null")
+    database.execute("update app.backtest_results set diagnostics = null")
 
     found = stores.runs.get(run.id).summary
 
     assert found is not None
-    assert (found.diagnostics, found.benchmark_years) == (None, {})
+    assert found.diagnostics is None
     stores.close()
 
 

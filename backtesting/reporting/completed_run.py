@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from backtesting.metrics.growth import Growth
 from backtesting.types import Asset, Bars, EquityCurve, Run, Summary, Timeframe, Trade
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CompletedRun:
     """A run, its summary, all its trades and its curves as they were stored.
 
@@ -25,6 +27,16 @@ class CompletedRun:
     def capital(self) -> float:
         """The cash at the start."""
         return self.run.request.initial_capital
+
+    @cached_property
+    def growth(self) -> Growth:
+        """How equity grew."""
+        return Growth.of(self.run, self.equity)
+
+    @cached_property
+    def held(self) -> Growth | None:
+        """How buy and hold grew, where that is kept."""
+        return None if self.benchmark is None else Growth.of(self.run, self.benchmark)
 
     @property
     def name(self) -> str:

@@ -1,11 +1,9 @@
-"""Curves: a long one in few points that still look like it, under water, and beside a picture's width."""
+"""A long curve in few points that still look like it."""
 
 import numpy as np
 from tsdownsample import LTTBDownsampler, MinMaxDownsampler
 
 from backtesting.types import EquityCurve
-
-ROUNDING = 1e-12
 
 
 def downsample(curve: EquityCurve, points: int) -> EquityCurve:
@@ -26,10 +24,3 @@ def extremes(curve: EquityCurve, points: int) -> EquityCurve:
     inner = MinMaxDownsampler().downsample(curve.value, n_out=points)
     kept = np.unique(np.concatenate([[0], inner.astype(np.int64), [len(curve.time) - 1]]))
     return EquityCurve(curve.time[kept], curve.value[kept])
-
-
-def under_water(curve: EquityCurve, capital: float) -> EquityCurve:
-    """Return equity / its running maximum - 1, the initial capital counting as its first maximum."""
-    depth = curve.value / np.maximum(np.maximum.accumulate(curve.value), capital) - 1.0
-    depth[depth > -ROUNDING] = 0.0
-    return EquityCurve(curve.time, depth)

@@ -13,7 +13,6 @@ from pyarrow import parquet
 
 from backtesting.metrics import METRICS
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.curve import under_water
 from backtesting.types import Trade
 
 TableFormat = Literal["csv", "parquet", "json"]
@@ -36,7 +35,7 @@ def curves(completed: CompletedRun) -> pa.Table:
     columns = {
         "time": pa.array(curve.time // NS_PER_US).cast(TIME),
         "equity": curve.value,
-        "drawdown": under_water(curve, completed.capital).value,
+        "drawdown": completed.growth.drawdown,
         "benchmark": pa.nulls(len(curve.time), pa.float64()) if benchmark is None else benchmark.value,
     }
     return pa.table(columns)

@@ -1,7 +1,7 @@
 """The outcome of a request, and the record that keeps it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -58,7 +58,7 @@ class Summary:
 
     `metrics` holds every metric of `METRICS`; where one is None, `undefined` has the reason. `counters` and
     `provenance` are those of contract P4 and P1; a counter is None where nothing could be counted. `diagnostics` are
-    None where nobody has reviewed the run. `benchmark_years` are the returns of buy and hold by calendar year.
+    None where nobody has reviewed the run.
     """
 
     metrics: Mapping[str, MetricValue]
@@ -67,7 +67,6 @@ class Summary:
     counters: Mapping[str, int | None]
     provenance: Mapping[str, Any]
     diagnostics: tuple[Diagnostic, ...] | None = None
-    benchmark_years: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def trades(self) -> int:

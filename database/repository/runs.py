@@ -43,7 +43,7 @@ METRIC_COLUMNS = (
     "avg_loss",
     "profit_factor",
 )
-SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics", "benchmark_years")
+SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics")
 
 
 class SqlRunRepository:
@@ -176,7 +176,6 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
         "counters": dict(summary.counters),
         "provenance": dict(summary.provenance),
         "diagnostics": None if summary.diagnostics is None else [asdict(each) for each in summary.diagnostics],
-        "benchmark_years": dict(summary.benchmark_years),
         **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
         "equity_curve": pack(result.equity),
         "benchmark_curve": pack(result.benchmark),
@@ -207,7 +206,6 @@ def _summary(row: Row[Any]) -> Summary:
         counters=row.counters,
         provenance=row.provenance,
         diagnostics=None if row.diagnostics is None else tuple(_diagnostic(each) for each in row.diagnostics),
-        benchmark_years=row.benchmark_years or {},
     )
 
 

@@ -169,7 +169,7 @@ def trade_rows(trades: Sequence[Trade]) -> list[list[Cell]]:
     return [[_plain(getattr(trade, column)) for column in TRADE_COLUMNS] for trade in trades]
 
 
-def year_rows(years: Sequence[Year], held: Mapping[str, float]) -> list[list[Cell]]:
+def year_rows(years: Sequence[Year], held: Mapping[int, float]) -> list[list[Cell]]:
     """Return each year as a row of `PERIOD_COLUMNS`, returns in basis points."""
     return [
         [each.year, *(_basis_points(fraction) for fraction in (*each.months, *totals(each, held)))] for each in years

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 from mcp.types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
 from backtesting.metrics import KEYS, require_few, require_known
-from backtesting.metrics.growth import Growth, rolling_sharpe, worst_drawdowns, years_of
+from backtesting.metrics.growth import Growth, rolling_sharpe, totals_of, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
 from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
@@ -34,15 +33,12 @@ from backtesting.types import (
     Rate,
     RiskFree,
     Run,
-    RunStatus,
     Sizing,
     StopBase,
     StopDistance,
     StrategyId,
-    Summary,
     TargetDistance,
     Timeframe,
-    nanoseconds,
     validated,
 )
 from mcp_server.schemas.answers import image, reply
@@ -200,8 +196,9 @@ class BacktestTools:
         return reply(page, "\n".join([f"{headline(run)}\n{total} trades", *lines, *more]))
 
     def _periods(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        summary, growth = self._grown(run)
-        years, held = years_of(growth), summary.benchmark_years
+        summary, runs = run.require_summary(), self._services().runs
+        growth, benchmark = Growth.of(run, runs.equity(run.id)), runs.benchmark(run.id)
+        years, held = years_of(growth), totals_of(Growth.of(run, benchmark) if benchmark else None)
         shown, following = years[offset : offset + limit], offset + limit
         rolling = rolling_sharpe(growth, summary.provenance["periods_per_year"], run.request.risk_free)
         page = ResultsReply(
@@ -217,8 +214,8 @@ class BacktestTools:
         return reply(page, "\n".join([headline(run), *year_lines(shown, held), rolling_line(rolling)]))
 
     def _drawdowns(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        _, growth = self._grown(run)
-        drawdowns = worst_drawdowns(growth)
+        run.require_summary()
+        drawdowns = worst_drawdowns(Growth.of(run, self._services().runs.equity(run.id)))
         shown, following = drawdowns[offset : offset + limit], offset + limit
         page = ResultsReply(
             backtest_id=run.id,
@@ -231,13 +228,6 @@ class BacktestTools:
         )
         heading = f"{len(shown)} of {len(drawdowns)} drawdowns, the deepest first"
         return reply(page, "\n".join([headline(run), heading, *drawdown_lines(shown)]))
-
-    def _grown(self, run: Run) -> tuple[Summary, Growth]:
-        """Return the summary and the curve of a completed run, with what it grew from."""
-        summary = run.require_summary()
-        base = summary.provenance.get("base_bar")
-        base_time = nanoseconds(datetime.fromisoformat(base)) if base else None
-        return summary, Growth(self._services().runs.equity(run.id), run.request.initial_capital, base_time)
 
     def _equity(self, run: Run, limit: int) -> CallToolResult:
         run.require_summary()

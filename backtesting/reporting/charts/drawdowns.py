@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backtesting.metrics.growth import Drawdown, worst_drawdowns
 from backtesting.reporting.charts.canvas import (
     POINTS,
     Palette,
@@ -16,9 +17,8 @@ from backtesting.reporting.charts.canvas import (
     title,
 )
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.course import Spell, worst_spells
-from backtesting.reporting.curve import extremes, under_water
-from backtesting.types import NS_PER_DAY, EquityCurve, instant
+from backtesting.reporting.curve import extremes
+from backtesting.types import EquityCurve, nanoseconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +33,9 @@ def draw_drawdowns(figure: "Figure", completed: CompletedRun, palette: Palette) 
     """Draw how far equity is below its last peak, and number the five deepest spells."""
     axes = figure.subplots()
     title(figure, axes, "Drawdowns", completed)
-    depth = extremes(under_water(completed.equity, completed.capital), POINTS)
+    depth = extremes(EquityCurve(completed.equity.time, completed.growth.drawdown), POINTS)
     line(axes, depth, color=palette.strategy, linewidth=0.9, label="equity below its last peak")
-    spells = worst_spells(completed.equity, completed.capital, MARKED)
+    spells = worst_drawdowns(completed.growth)[:MARKED]
     for number, spell in enumerate(spells):
         _fill(axes, number, spell, depth, palette)
     bottom = min(float(depth.value.min()) * 1.15, SHALLOWEST_AXIS)
@@ -47,18 +47,18 @@ def draw_drawdowns(figure: "Figure", completed: CompletedRun, palette: Palette) 
     legend(figure, columns=2)
 
 
-def _fill(axes: "Axes", number: int, spell: Spell, depth: EquityCurve, palette: Palette) -> None:
-    colour, end = palette.tints[number], int(depth.time[-1])
-    within = (depth.time >= spell.peak) & (depth.time <= (spell.recovery or end))
-    told = _told(number, spell, end)
+def _fill(axes: "Axes", number: int, spell: Drawdown, depth: EquityCurve, palette: Palette) -> None:
+    colour, told = palette.tints[number], _told(number, spell)
+    end = nanoseconds(spell.recovery) if spell.recovery else depth.time[-1]
+    within = (depth.time >= nanoseconds(spell.start)) & (depth.time <= end)
     time = instants(depth.time)
     axes.fill_between(time, depth.value, where=within.tolist(), color=colour, alpha=0.35, linewidth=0, label=told)
 
 
-def _number(axes: "Axes", number: int, spell: Spell, palette: Palette) -> None:
+def _number(axes: "Axes", number: int, spell: Drawdown, palette: Palette) -> None:
     axes.annotate(
         str(number + 1),
-        (instants(np.array([spell.trough]))[0], spell.depth),
+        (instants(np.array([nanoseconds(spell.trough)]))[0], spell.depth),
         xytext=(0, -4),
         textcoords="offset points",
         ha="center",
@@ -68,12 +68,12 @@ def _number(axes: "Axes", number: int, spell: Spell, palette: Palette) -> None:
     )
 
 
-def apart(spells: Sequence[Spell], span: int, bottom: float) -> list[int]:
+def apart(spells: Sequence[Drawdown], span: int, bottom: float) -> list[int]:
     """Return the numbers of the spells whose marks do not cover that of a deeper one."""
     marked: list[int] = []
     for number, spell in enumerate(spells):
         near = (
-            abs(spell.trough - spells[other].trough) < MARK_WIDTH * span
+            abs(nanoseconds(spell.trough) - nanoseconds(spells[other].trough)) < MARK_WIDTH * span
             and abs(spell.depth - spells[other].depth) < MARK_HEIGHT * -bottom
             for other in marked
         )
@@ -82,8 +82,7 @@ def apart(spells: Sequence[Spell], span: int, bottom: float) -> list[int]:
     return marked
 
 
-def _told(number: int, spell: Spell, end: int) -> str:
-    days = ((spell.recovery or end) - spell.peak) / NS_PER_DAY
-    lasted = f"{days:,.0f} days" if days >= 1 else f"{24 * days:.1f} hours"
-    until = f"{instant(spell.recovery):%Y-%m-%d}" if spell.recovery else "not recovered"
-    return f"{number + 1}: {spell.depth:.1%}, {instant(spell.peak):%Y-%m-%d} to {until}, {lasted}"
+def _told(number: int, spell: Drawdown) -> str:
+    lasted = f"{spell.days:,.0f} days" if spell.days >= 1 else f"{24 * spell.days:.1f} hours"
+    until = f"{spell.recovery:%Y-%m-%d}" if spell.recovery else "not recovered"
+    return f"{number + 1}: {spell.depth:.1%}, {spell.start:%Y-%m-%d} to {until}, {lasted}"

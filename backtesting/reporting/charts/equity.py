@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backtesting.metrics.growth import Growth
 from backtesting.reporting.charts.canvas import (
     POINTS,
     Palette,
@@ -16,7 +17,7 @@ from backtesting.reporting.charts.canvas import (
     title,
 )
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.curve import extremes, under_water
+from backtesting.reporting.curve import extremes
 from backtesting.types import EquityCurve
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ def draw_equity(figure: "Figure", completed: CompletedRun, palette: Palette) -> 
     """Draw money above, drawdown below."""
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     title(figure, upper, "Equity", completed)
-    curves = [("strategy", palette.strategy, completed.equity)]
-    if completed.benchmark is not None:
-        curves.append(("buy and hold", palette.benchmark, completed.benchmark))
-    for layer, (name, colour, curve) in enumerate(curves):
-        line(upper, curve, color=colour, label=_label(name, curve, completed.capital), zorder=3 - layer)
-        line(lower, under_water(curve, completed.capital), color=colour, linewidth=0.9, zorder=3 - layer)
-    depth = extremes(under_water(completed.equity, completed.capital), POINTS)
+    curves = [("strategy", palette.strategy, completed.growth)]
+    if completed.held is not None:
+        curves.append(("buy and hold", palette.benchmark, completed.held))
+    for layer, (name, colour, growth) in enumerate(curves):
+        line(upper, growth.curve, color=colour, label=_label(name, growth), zorder=3 - layer)
+        line(lower, _depth(growth), color=colour, linewidth=0.9, zorder=3 - layer)
+    depth = extremes(_depth(completed.growth), POINTS)
     lower.fill_between(instants(depth.time), depth.value, color=palette.strategy, alpha=0.25, linewidth=0)
     upper.axhline(completed.capital, color=palette.text, linewidth=0.8, linestyle=":", label="initial capital")
 
-    values = np.concatenate([[completed.capital], *(curve.value for *_, curve in curves)])
+    values = np.concatenate([[completed.capital], *(growth.curve.value for *_, growth in curves)])
     money_axis(upper, f"equity ({completed.asset.currency})", values)
     percent_axis(lower, "drawdown")
     date_axis(lower, completed.equity.time, daily=completed.is_daily)
@@ -45,6 +46,10 @@ def draw_equity(figure: "Figure", completed: CompletedRun, palette: Palette) -> 
     legend(figure)
 
 
-def _label(name: str, curve: EquityCurve, capital: float) -> str:
-    last = float(curve.value[-1])
-    return f"{name} {last:,.0f} ({last / capital - 1:+.1%})"
+def _depth(growth: Growth) -> EquityCurve:
+    return EquityCurve(growth.curve.time, growth.drawdown)
+
+
+def _label(name: str, growth: Growth) -> str:
+    last = float(growth.curve.value[-1])
+    return f"{name} {last:,.0f} ({last / growth.capital - 1:+.1%})"

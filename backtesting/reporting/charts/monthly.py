@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backtesting.metrics.growth import years_of
 from backtesting.reporting.charts.canvas import DPI, HEIGHT, Palette, title
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.course import MONTHS_A_YEAR, monthly_returns, yearly_returns
 from backtesting.types import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_YEARS = 40
+MONTHS_A_YEAR, MOST_YEARS = 12, 40
 ROW, MARGIN = 24, 130  # pixels
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NARROWEST_SCALE = 0.01
@@ -40,15 +40,12 @@ def draw_monthly(figure: "Figure", completed: CompletedRun, palette: Palette) ->
 
 def monthly_table(completed: CompletedRun) -> tuple[list[int], Floats]:
     """Return the years and an array of (years, 13) returns: twelve months, then the year; NaN outside the run."""
-    yearly = yearly_returns(completed.equity, completed.capital)
-    years = list(range(min(yearly), max(yearly) + 1))[-MOST_YEARS:]
+    told = years_of(completed.growth)
+    years = list(range(told[0].year, told[-1].year + 1))[-MOST_YEARS:]
     table = np.full((len(years), MONTHS_A_YEAR + 1), np.nan)
-    for (year, month), change in monthly_returns(completed.equity, completed.capital).items():
-        if year >= years[0]:
-            table[year - years[0], month - 1] = change
-    for year, change in yearly.items():
-        if year >= years[0]:
-            table[year - years[0], MONTHS_A_YEAR] = change
+    for each in told:
+        if each.year >= years[0]:
+            table[each.year - years[0]] = np.array([*each.months, each.total], dtype=float)  # None becomes NaN
     return years, table
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from tsdownsample import MinMaxDownsampler
 
 from backtesting.reporting.completed_run import CompletedRun
-from backtesting.reporting.curve import under_water
 from backtesting.types import Floats, Integers
 
 POINTS = 2000  # of all curves together
@@ -35,9 +34,9 @@ def _all(runs: Sequence[CompletedRun]) -> list[dict[str, Any]]:
 
 
 def _curves(run: CompletedRun, points: int, *, alone: bool, with_benchmark: bool) -> dict[str, Any]:
-    columns = {"equity": run.equity.value, "drawdown": under_water(run.equity, run.capital).value}
-    if run.benchmark is not None and with_benchmark:
-        columns |= {"held": run.benchmark.value, "heldDrawdown": under_water(run.benchmark, run.capital).value}
+    columns = {"equity": run.equity.value, "drawdown": run.growth.drawdown}
+    if run.held is not None and with_benchmark:
+        columns |= {"held": run.held.curve.value, "heldDrawdown": run.held.drawdown}
     kept = _kept(list(columns.values()), points // len(columns))
     scale = {"equity", "held"} if not alone else set()
     shown = {name: _rounded(each[kept] / (run.capital if name in scale else 1.0)) for name, each in columns.items()}
