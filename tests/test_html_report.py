@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from backtesting.diagnostics.verdict import verdict
 from backtesting.metrics import METRICS
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.html import page
 from backtesting.reporting.text import value
-from backtesting.types import Asset, AssetClass, Timeframe
+from backtesting.types import Asset, AssetClass, Diagnostic, Flag, Timeframe, Trade, Weight
 from tests.fixtures.completed import MINUTE, completed, of_every_size, walk
 from tests.fixtures.in_memory import Desk
 
@@ -126,10 +127,32 @@ def test_the_verdict_comes_first_then_equity_trades_metrics_and_provenance(ibm: 
     assert order == sorted(order)
     said = " ".join(read(html).said)
     # the figures of README
-    assert "Lost 26.02% after costs, less than buy and hold, which made 129.00%." in said
+    assert "It made no money: -26.02% after costs, where buy and hold made 129.00%." in said
     assert "Buy and hold with the same time in the market: 76.67%." in said
     assert "above 0 is 41.44%, before counting what else was tried" in said
-    assert ibm.summary.flags and all(flag.message in said for flag in ibm.summary.flags)
+    assert order[0] < html.index("It made no money") < html.index("serious, ") < html.index("<table")
+
+
+def test_the_reviewers_points_come_before_the_warnings_that_none_of_them_tells(ibm: CompletedRun) -> None:
+    point = Diagnostic("few_trades", Weight.SERIOUS, "only 3 trades <b>", "test a longer period")
+    told, untold = Flag("few_trades", "told by the point"), Flag("costs_assumed", "told by no point")
+    run = replace(ibm, summary=replace(ibm.summary, diagnostics=(point,), flags=(told, untold)))
+
+    for html in (page([run]), page([run, ibm])):
+        said = " ".join(read(html).said)
+        assert "few_trades :  only 3 trades <b>. Test a longer period." in said
+        assert said.index("only 3 trades") < said.index("told by no point")
+        assert "told by the point" not in said
+
+
+def test_a_run_that_nobody_reviewed_says_so_and_still_warns(ibm: CompletedRun) -> None:
+    summary = replace(ibm.summary, diagnostics=None, flags=(Flag("few_trades", "only 3 trades"),))
+    run = replace(ibm, summary=summary)
+
+    said = " ".join(read(page([run])).said)
+
+    assert "Nobody has reviewed this run." in said and "only 3 trades" in said
+    assert ["believe it?", "not reviewed", verdict(ibm.summary)] in read(page([run, ibm])).rows
 
 
 def test_every_trade_and_every_metric_with_its_definition_is_there(ibm: CompletedRun) -> None:
@@ -139,12 +162,23 @@ def test_every_trade_and_every_metric_with_its_definition_is_there(ibm: Complete
     for trade in ibm.trades:
         told = rows[str(trade.number)]
         assert told[1] == f"{trade.entry_date:%Y-%m-%d}"
+        assert told[0] == trade.direction
         assert told[7:9] == [f"{trade.pnl:,.2f}", f"{trade.pnl_percent:.2f}"]
+        assert [float(told[9]), float(told[10])] == pytest.approx([100 * trade.mae, 100 * trade.mfe], abs=0.0051)  # type: ignore[operator]  # known
+        assert told[11] == (trade.exit_reason or "")
     for metric in METRICS:
         shown = value(metric.key, ibm.summary.metrics[metric.key], ibm.summary.undefined.get(metric.key, ""))
         assert rows[metric.key] == [shown, metric.unit, metric.definition]
     assert rows["data hash"] == [ibm.summary.provenance["data_hash"]]
     assert rows["version of vectorbt"] == [ibm.summary.provenance["versions"]["vectorbt"]]
+
+
+def test_a_trade_stored_before_its_excursions_were_kept_leaves_them_empty(ibm: CompletedRun) -> None:
+    old = replace(ibm, trades=[replace(ibm.trades[0], mae=None, mfe=None)])
+
+    rows = {row[0]: row[1:] for row in read(page([old])).rows}
+
+    assert rows["0"][9:11] == ["", ""]
 
 
 def test_very_many_trades_are_cut_short_and_it_says_so() -> None:
@@ -240,16 +274,25 @@ def test_a_browser_runs_no_script_that_is_not_ours(ibm: CompletedRun, tmp_path: 
 
 
 @in_a_browser
-def test_a_click_on_a_column_sorts_the_trades_and_another_turns_them(ibm: CompletedRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("column", "place", "measured"),
+    [("profit", 8, lambda trade: f"{trade.pnl:,.2f}"), ("MAE %", 10, lambda trade: f"{100 * trade.mae:.2f}")],
+)
+def test_a_click_on_a_column_sorts_the_trades_and_another_turns_them(
+    ibm: CompletedRun, tmp_path: Path, column: str, place: int, measured: Callable[[Trade], str]
+) -> None:
     html = re.sub(r"<meta http-equiv[^>]+>", "", page([ibm]))
-    click = "[...document.querySelectorAll('.sortable button')].find(each => each.textContent === 'profit').click();"
-    profits = sorted(trade.pnl for trade in ibm.trades)
+    click = (
+        "[...document.querySelectorAll('.sortable button')].find(each => each.textContent === '"
+        + column
+        + "').click();"
+    )
+    expected = sorted(map(measured, ibm.trades), key=lambda text: float(text.replace(",", "")))
 
     once, twice = (
         browse(html.replace("</body>", f"<script>{click * times}</script></body>"), tmp_path)[0] for times in (1, 2)
     )
 
-    shown = [[row[8] for row in read(each).rows if row[0].isdigit()] for each in (once, twice)]
-    assert shown[0] == [f"{profit:,.2f}" for profit in profits]
-    assert shown[1] == [f"{profit:,.2f}" for profit in reversed(profits)]
+    shown = [[row[place] for row in read(each).rows if row[0].isdigit()] for each in (once, twice)]
+    assert shown == [expected, expected[::-1]]
     assert 'aria-sort="ascending"' in once and 'aria-sort="descending"' in twice

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from backtesting.diagnostics.verdict import verdict
 from backtesting.errors import BacktestError, NoBarsError, RunNotFoundError
 from backtesting.metrics import METRICS
 from backtesting.reports import Reports
@@ -96,6 +97,9 @@ def test_json_is_strict_and_whole(reports: Reports, run_id: str) -> None:
 
     told = strict(path.read_bytes())
     assert told["backtest_id"] == run_id
+    assert told["verdict"] == verdict(run.summary)
+    assert told["diagnostics"] and told["diagnostics"] == [asdict(each) for each in run.summary.diagnostics or ()]
+    assert list(told).index("diagnostics") < list(told).index("flags")
     assert told["request"] == run.run.request.model_dump(mode="json")
     assert [trade["pnl_percent"] for trade in told["trades"]] == [trade.pnl_percent for trade in run.trades]
     assert told["equity"]["equity"] == run.equity.value.tolist()

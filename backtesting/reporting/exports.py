@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import pyarrow as pa
 from pyarrow import parquet
 
+from backtesting.diagnostics.verdict import verdict
 from backtesting.metrics import METRICS
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.types import Trade
@@ -106,6 +107,8 @@ def _json(completed: CompletedRun, tables: Mapping[str, pa.Table]) -> bytes:
         "backtest_id": run.id,
         "created_at": run.created_at,
         "request": run.request.model_dump(mode="json"),
+        "verdict": verdict(summary),
+        "diagnostics": None if summary.diagnostics is None else [asdict(each) for each in summary.diagnostics],
         "flags": [asdict(flag) for flag in summary.flags],
         "counters": dict(summary.counters),
         "provenance": dict(summary.provenance),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from backtesting.diagnostics.verdict import verdict
 from backtesting.metrics import METRICS
 from backtesting.reporting.orders import extras, rates, size
-from backtesting.types import Costs, MetricValue, Run, StrategyDescription, Summary, Trade
+from backtesting.types import Costs, Flag, MetricValue, Run, StrategyDescription, Summary, Trade
 
 UNITS = {metric.key: metric.unit for metric in METRICS}
 BESIDE_BENCHMARK = (
@@ -38,6 +38,17 @@ def report(run: Run) -> str:
         return f"{headline(run)}\nReason: {run.error}"
     told = [*_comparison(run, run.summary), *_trading(run.summary), *_notes(run.summary), *_review(run.summary)]
     return "\n".join([headline(run), terms(run), "", *told])
+
+
+def doubts(summary: Summary) -> list[str]:
+    """Return whether to believe it, the reviewer's points, and then the flags that none of them tells."""
+    return [line for line in (*_review(summary), *_notes(summary)) if line]
+
+
+def untold(summary: Summary) -> list[Flag]:
+    """Return the flags that no diagnostic tells."""
+    told = {diagnostic.code for diagnostic in summary.diagnostics or ()}
+    return [flag for flag in summary.flags if flag.code not in told]
 
 
 def headline(run: Run) -> str:
@@ -108,6 +119,11 @@ def parameter_lines(strategy: StrategyDescription) -> str:
     return "\n".join([_rule(strategy), *parameters, POSITION_SIZE])
 
 
+def sentence(text: str) -> str:
+    """Return the words as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows with the first column left and the others right aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -140,9 +156,7 @@ def _told(summary: Summary) -> dict[str, str]:
 
 
 def _notes(summary: Summary) -> list[str]:
-    """Tell the flags that no diagnostic tells."""
-    told = {diagnostic.code for diagnostic in summary.diagnostics or ()}
-    notes = [f"- {flag.code}: {flag.message}" for flag in summary.flags if flag.code not in told]
+    notes = [f"- {flag.code}: {flag.message}" for flag in untold(summary)]
     return ["", "Know this:", *notes] if notes else []
 
 
@@ -150,13 +164,9 @@ def _review(summary: Summary) -> list[str]:
     if (answer := verdict(summary)) is None:
         return []
     points = [
-        f"- {each.weight}, {each.code}: {each.issue}. {_sentence(each.advice)}" for each in summary.diagnostics or ()
+        f"- {each.weight}, {each.code}: {each.issue}. {sentence(each.advice)}" for each in summary.diagnostics or ()
     ]
     return ["", f"Believe it? {answer}", *points]
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def _trade_line(trade: Trade) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mcp.types import CallToolResult, ResourceLink, TextContent
 
 from backtesting.reporting.charts import ChartKind, Theme
-from backtesting.reporting.text import headline
+from backtesting.reporting.text import doubts, headline
 from backtesting.reports import ExportFormat
 from mcp_server.schemas.answers import image
 from mcp_server.services import Services
@@ -31,8 +31,10 @@ class ReportTools:
     def plot_backtest(self, backtest_id: str, kind: ChartKind = "equity", theme: Theme = "light") -> CallToolResult:
         """Draw a run. Use it to show how it went."""
         services = self._services()
-        text = TextContent(type="text", text=f"{headline(services.runs.get(backtest_id))}\nPicture: {kind}.")
-        return CallToolResult(content=[image(services.reports.chart(backtest_id, kind, theme)), text])
+        run = services.runs.get(backtest_id)
+        picture = image(services.reports.chart(backtest_id, kind, theme))
+        lines = [headline(run), f"Picture: {kind}.", *doubts(run.require_summary())]
+        return CallToolResult(content=[picture, TextContent(type="text", text="\n".join(lines))])
 
     def export_backtest(self, backtest_ids: list[str], format: ExportFormat) -> CallToolResult:  # noqa: A002 - the argument's name on the wire
         """Write runs to files. Use it to keep or share them; html compares up to 6."""

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import floor, log10
-from textwrap import shorten
+from textwrap import shorten, wrap
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtesting.diagnostics.verdict import verdict
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.curve import extremes
 from backtesting.types import EquityCurve, Floats, Integers
@@ -26,7 +27,7 @@ Instants = NDArray[np.datetime64]
 WIDTH, HEIGHT, DPI = 800, 480, 100
 COLOURS = 64
 POINTS = 1600  # the least and the greatest of each column of pixels
-LONGEST_TITLE = 78
+LONGEST_TITLE, LONGEST_LINE = 78, 110
 FEW_POINTS = 6
 LOG_FROM = 8.0
 LEAST_MONEY = 1e-9
@@ -85,9 +86,11 @@ def png(figure: "Figure") -> bytes:
 
 
 def title(figure: "Figure", axes: "Axes", what: str, completed: CompletedRun) -> None:
-    """Say what is shown, of which run, over which days."""
+    """Say what is shown, of which run, over which days, and whether to believe it."""
     figure.suptitle(shorten(f"{what}: {completed.name}", LONGEST_TITLE, placeholder=" ..."), x=0.012, ha="left")
-    axes.set_title(f"{completed.period}, after costs, {completed.run.request.adjustment} prices, {completed.run.id}")
+    about = f"{completed.period}, after costs, {completed.run.request.adjustment} prices, {completed.run.id}"
+    believed = wrap(verdict(completed.summary) or "", LONGEST_LINE)
+    axes.set_title("\n".join([about, *believed]))
 
 
 def legend(figure: "Figure", columns: int = 3) -> None:

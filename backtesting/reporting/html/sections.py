@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from backtesting.diagnostics.verdict import verdict as believed
 from backtesting.metrics import METRICS
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.html.markup import NOTHING, Markup, element, items, joined, section, table
-from backtesting.reporting.text import terms, value
-from backtesting.types import Trade
+from backtesting.reporting.text import sentence, terms, untold, value
+from backtesting.types import Diagnostic, Trade
 
 MOST_TRADES = 1200  # of all runs together, so that the page stays below half a megabyte
 BESIDE = (
@@ -25,25 +26,24 @@ SUMMED_UP = (
     "psr",
     "benchmark_return",
 )
+EXCURSIONS = "MAE and MFE: how far the price went against and for the trade while it was held, from its entry price."
 TERMS = ("strategy_id", "asset_symbol", "timeframe", "start_date", "end_date", "initial_capital", "fill", "costs",
          "adjustment", "risk_free", "seed")  # fmt: skip
 COLUMNS = ("#", "direction", "entry (UTC)", "entry price", "exit (UTC)", "exit price", "quantity", "fees", "profit",
-           "profit %", "exit by")  # fmt: skip
+           "profit %", "MAE %", "MFE %", "exit by")  # fmt: skip
 
 
 def verdict(runs: Sequence[CompletedRun]) -> Markup:
-    """Return how the runs did beside buy and hold, and what speaks against believing it."""
+    """Return whether to believe the runs and what speaks against it, then how they did beside buy and hold."""
     if len(runs) > 1:
         return section("verdict", "In short", _side_by_side(runs), *(_doubts(run, run.run.id) for run in runs))
     (run,) = runs
-    return section("verdict", "In short", element("p", sentence(run), class_="verdict"), _beside(run), _doubts(run))
+    return section("verdict", "In short", _doubts(run), _beside(run), element("p", _context(run)))
 
 
-def sentence(run: CompletedRun) -> str:
-    """Return what came out, in one sentence."""
-    own, held = run.summary.metrics["total_return"] or 0.0, run.summary.metrics["benchmark_return"] or 0.0
-    compared = "more than" if own > held else "less than" if own < held else "the same as"
-    said = [f"{_gained(own)} after costs, {compared} buy and hold, which {_gained(held).lower()}."]
+def _context(run: CompletedRun) -> str:
+    """Return what the table beside buy and hold has no room for."""
+    said = []
     if run.summary.metrics["exposure_matched_return"] is not None:
         said.append(f"Buy and hold with the same time in the market: {_told(run, 'exposure_matched_return')}.")
     if run.summary.metrics["psr"] is None:
@@ -59,7 +59,8 @@ def sentence(run: CompletedRun) -> str:
 def trades(runs: Sequence[CompletedRun]) -> Markup:
     """Return every trade, oldest first; of very many the first, and how many are left out."""
     share = MOST_TRADES // len(runs)
-    return section("trades", "Trades", *(_trades(run, share, titled=len(runs) > 1) for run in runs))
+    meant = element("p", EXCURSIONS, class_="about") if any(run.trades for run in runs) else NOTHING
+    return section("trades", "Trades", meant, *(_trades(run, share, titled=len(runs) > 1) for run in runs))
 
 
 def metrics(runs: Sequence[CompletedRun]) -> Markup:
@@ -78,17 +79,14 @@ def provenance(runs: Sequence[CompletedRun]) -> Markup:
     return section("provenance", "Data and provenance", table(columns, rows))
 
 
-def _gained(change: float) -> str:
-    return f"Made {change:.2%}" if change >= 0 else f"Lost {-change:.2%}"
-
-
 def _beside(run: CompletedRun) -> Markup:
     rows = [[label, _told(run, own), _told(run, held)] for label, own, held in BESIDE]
     return table(["", "strategy", "buy and hold"], rows, "numbers")
 
 
 def _side_by_side(runs: Sequence[CompletedRun]) -> Markup:
-    rows = [["strategy", *(run.name for run in runs)], ["period", *(run.period for run in runs)]]
+    rows = [["believe it?", *(believed(run.summary) or "not reviewed" for run in runs)]]
+    rows += [["strategy", *(run.name for run in runs)], ["period", *(run.period for run in runs)]]
     rows += [[key.replace("_", " "), *(_told(run, key) for run in runs)] for key in SUMMED_UP]
     rows += [["warnings", *(str(len(run.summary.flags)) for run in runs)]]
     return _differences(runs) + table(["", *(run.run.id for run in runs)], rows, "numbers")
@@ -105,11 +103,18 @@ def _differences(runs: Sequence[CompletedRun]) -> Markup:
 
 
 def _doubts(run: CompletedRun, of: str = "") -> Markup:
-    heading = element("h3", "Before you believe it" + (f": {of}" if of else ""))
-    if not run.summary.flags:
-        return heading + element("p", "Nothing was flagged. That is no proof.")
-    flags = [element("b", flag.code) + Markup(": ") + element("span", flag.message) for flag in run.summary.flags]
-    return element("div", heading, items(flags), class_="doubt")
+    """Return the verdict, the reviewer's points, and then the warnings that none of them tells."""
+    heading = element("h3", "Believe it?" + (f" {of}" if of else ""))
+    answer = element("p", believed(run.summary) or "Nobody has reviewed this run.", class_="verdict")
+    points = [_point(each) for each in run.summary.diagnostics or ()]
+    notes = [element("b", flag.code) + Markup(": ") + element("span", flag.message) for flag in untold(run.summary)]
+    known = element("h3", "Know this") + items(notes) if notes else NOTHING
+    return element("div", heading, answer, items(points) if points else NOTHING, known, class_="doubt")
+
+
+def _point(point: Diagnostic) -> Markup:
+    said = f"{point.issue}. {sentence(point.advice)}"
+    return element("b", f"{point.weight}, {point.code}") + Markup(": ") + element("span", said)
 
 
 def _trades(run: CompletedRun, most: int, *, titled: bool) -> Markup:
@@ -135,8 +140,14 @@ def _cells(trade: Trade, stamp: str) -> list[str]:
         f"{trade.fees:,.2f}",
         f"{trade.pnl:,.2f}",
         f"{trade.pnl_percent:.2f}",
+        _percent(trade.mae),
+        _percent(trade.mfe),
         trade.exit_reason or "",
     ]
+
+
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.2f}"
 
 
 def _told(run: CompletedRun, key: str) -> str:
