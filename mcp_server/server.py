@@ -49,7 +49,7 @@ class StrictTool(Tool):
         started = perf_counter()
         try:
             result = await super().run(arguments, context, convert_result)
-            outcome, run_id = "ok", (result.structured_content or {}).get("backtest_id")
+            outcome, run_id = "ok", (result.structured_content or arguments).get("backtest_id")
         except ToolError as error:
             failure = self._expected(error)
             result, outcome, run_id = refusal(failure), failure.code, failure.run_id

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlparse
@@ -20,6 +21,7 @@ from mcp.types import CallToolResult
 
 from backtesting.metrics import KEYS, METRICS
 from backtesting.reporting.charts import CHARTS
+from backtesting.reports import Reports
 from backtesting.strategies import STRATEGIES
 from backtesting.strategies.buy_and_hold import BuyAndHold
 from backtesting.strategy import StrategyRegistry
@@ -27,8 +29,9 @@ from backtesting.types import Bars, Signals
 from database.stores import Stores
 from mcp_server.server import build_server
 from mcp_server.services import Services
+from tests.fixtures.in_memory import InMemoryRuns
 from tests.fixtures.postgres import Database, copy_of
-from tests.fixtures.services import services_on
+from tests.fixtures.services import NOWHERE, services_on
 
 FOUR_KB = 4096
 DEFINED = {metric.key: metric.definition for metric in METRICS}
@@ -541,6 +544,8 @@ async def test_a_stored_run_is_drawn_and_named(client: Client) -> None:
     assert all(picture(each).startswith(b"\x89PNG") and len(picture(each)) <= SIXTY_KB for each in pictures)
     assert len({picture(each) for each in pictures}) == len(CHARTS)
     assert all(run["backtest_id"] in text_of(each) for each in pictures)
+    assert all(f"Believe it? {run['verdict']}" in text_of(each) for each in pictures)
+    assert all(f"{point['weight']}, {point['code']}" in text_of(pictures[0]) for point in run["diagnostics"])
     assert all(each.structured_content is None for each in pictures), "some clients would show it instead"
 
 
@@ -550,6 +555,23 @@ async def test_a_run_and_its_picture_come_in_one_call(client: Client) -> None:
     assert run.structured_content is not None and run.structured_content["backtest_id"] in text_of(run)
     again = await client.call_tool("plot_backtest", {"backtest_id": run.structured_content["backtest_id"]})
     assert picture(run) == picture(again)
+
+
+async def test_a_run_whose_picture_fails_is_told_all_the_same(stores: Stores) -> None:
+    registry = StrategyRegistry(STRATEGIES)
+    elsewhere = Reports(InMemoryRuns(), stores.bars, NOWHERE)  # where the run to be drawn is not stored
+    services = replace(services_on(stores, registry), reports=elsewhere)
+
+    with structlog.testing.capture_logs() as logs:
+        async with Client(build_server(registry, lambda: services)) as client:
+            run = await client.call_tool("run_backtest", IBM | {"include_chart": True})
+
+    assert not run.is_error and run.structured_content is not None
+    run_id = run.structured_content["backtest_id"]
+    assert stores.runs.get(run_id).summary is not None
+    assert [block.type for block in run.content] == ["text"]
+    assert f"its picture could not be drawn: plot_backtest('{run_id}') tries again" in text_of(run)
+    assert [(entry["event"], entry["run_id"]) for entry in logs] == [("picture", run_id), ("call", run_id)]
 
 
 async def test_the_server_answers_while_it_draws(client: Client) -> None:
@@ -670,11 +692,13 @@ async def test_each_call_logs_one_line_with_tool_duration_outcome_and_run(client
     with structlog.testing.capture_logs() as logs:
         run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
         await client.call_tool("run_backtest", IBM | {"asset_symbol": "NOPE"})
+        await client.call_tool("plot_backtest", {"backtest_id": run["backtest_id"]})
 
     lines = [entry for entry in logs if entry["event"] == "call"]
     assert [(line["tool"], line["outcome"], line["run_id"]) for line in lines] == [
         ("run_backtest", "ok", run["backtest_id"]),
         ("run_backtest", "unknown_name", None),
+        ("plot_backtest", "ok", run["backtest_id"]),
     ]
     assert all(line["ms"] > 0 for line in lines)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
 
-from mcp.types import CallToolResult
+import structlog
+from mcp.types import CallToolResult, ImageContent
 from pydantic import Field, WithJsonSchema
 
 from backtesting.metrics import KEYS, require_few, require_known
@@ -12,6 +13,7 @@ from backtesting.metrics.growth import Growth, rolling_sharpe, totals_of, worst_
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
 from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
+from backtesting.reports import Reports
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
@@ -69,6 +71,8 @@ SIZING = (
     "method with its value: percent_equity, risk_per_trade or kelly with fraction, fixed_cash with amount, fixed_units "
     "with units, vol_target with target"
 )
+
+log = structlog.stdlib.get_logger("backtesting_mcp")
 
 
 class BacktestTools:
@@ -129,8 +133,8 @@ class BacktestTools:
         services = self._services()
         run = services.engine.run(request)
         more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
-        pictures = [image(services.reports.chart(run.id, "equity"))] if include_chart else []
-        return reply(RunReply.of(run), report(run) + more, *pictures)
+        pictures, missed = drawn(services.reports, run.id) if include_chart else ([], "")
+        return reply(RunReply.of(run), report(run) + more + missed, *pictures)
 
     def get_backtest_results(
         self,
@@ -239,3 +243,12 @@ class BacktestTools:
         lines = [f"{time[:10]} {value:,.2f}" for time, value in points]
         shown = f"{len(points)} of {len(curve.time)} points of the equity"
         return reply(page, "\n".join([headline(run), shown, *lines]))
+
+
+def drawn(reports: Reports, run_id: str) -> tuple[list[ImageContent], str]:
+    """Return the picture of a run that was just stored; where it fails, none and how to get it."""
+    try:
+        return [image(reports.chart(run_id, "equity"))], ""
+    except Exception:
+        log.exception("picture", run_id=run_id)
+        return [], f"\nThe run is stored, but its picture could not be drawn: plot_backtest('{run_id}') tries again."
