@@ -105,6 +105,17 @@ def test_no_text_covers_another_or_leaves_the_picture(
 
 
 @pytest.mark.parametrize("kind", CHARTS)
+def test_the_longest_verdict_stays_in_the_picture(runs: dict[str, CompletedRun], kind: ChartKind) -> None:
+    run = runs["13 years"]
+    grown = {**run.summary.metrics, "total_return": 12345.6789, "benchmark_return": 98765.4321}
+
+    figure = drawn(kind, replace(run, summary=replace(run.summary, metrics=grown, diagnostics=())))
+
+    assert "is not counted." in words(figure)
+    assert max(each.get_window_extent().x1 for each in texts(figure)) <= WIDTH
+
+
+@pytest.mark.parametrize("kind", CHARTS)
 def test_a_picture_says_what_of_which_run_and_over_which_days_and_names_its_axes(
     runs: dict[str, CompletedRun], kind: ChartKind
 ) -> None:
