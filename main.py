@@ -6,18 +6,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
-from threading import RLock, Thread
+from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from pydantic import ValidationError
 
 from backtesting.assets import spellings_of
 from backtesting.errors import BacktestError, InvalidInputError
+from backtesting.judgement import judged
 from backtesting.reporting.catalog import asset_lines
 from backtesting.reporting.text import report, trade_lines
 from backtesting.reports import ExportFormat
@@ -39,12 +40,14 @@ from config.settings import Settings, read_settings
 from mcp_server.server import build_server
 from utils.logger import configure_logging, tell
 from utils.progress import ProgressBar
+from utils.watch import when
 
 if TYPE_CHECKING:
     from config.application import Application
 
 LAST_TRADES = 5
 LISTED_ASSETS = 200
+STOP_SECONDS = 0.5  # within which work is given back, however busy the worker is
 SIGNAL_EXIT = 128
 
 
@@ -83,7 +86,7 @@ def serve(program: Program, _: argparse.Namespace) -> int:
     configure_logging(program.settings.log_level, json=program.settings.log_json)
 
     services = lambda: program.application().services()  # noqa: E731
-    build_server(program.registry, services, lifespan=partial(warmed_up, program)).run()
+    build_server(program.registry, services, partial(warmed_up, program), program.settings.toolset).run()
     return 0
 
 
@@ -97,6 +100,32 @@ async def warmed_up(program: Program, _: Any) -> AsyncIterator[None]:
 
     Thread(target=warm_up, name="warm-up", daemon=True).start()
     yield
+
+
+def worker(program: Program, options: argparse.Namespace) -> int:
+    """Serve long jobs in the background, until a signal ends it."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    configure_logging(program.settings.log_level, json=program.settings.log_json)
+    stop, ended = Event(), Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if options.until_eof:
+        when(sys.stdin.read, stop.set)
+
+    serving = program.application().worker()
+    when(stop.wait, partial(end_anyway, program, serving.release, ended))
+    serving.run(stop)
+    ended.set()
+    return 0
+
+
+def end_anyway(program: Program, release: Callable[[], None], ended: Event) -> None:
+    """End the process where its work does not let go of it."""
+    if not ended.wait(STOP_SECONDS):
+        with suppress(BacktestError):
+            release()
+        program.leave()
+        os._exit(0)
 
 
 def demo(program: Program, _: argparse.Namespace) -> int:
@@ -130,8 +159,9 @@ def show(program: Program, strategy_id: str, symbol: str, options: dict[str, Any
     """Backtest over all stored bars unless the options say otherwise, and print the result and the last trades."""
     application = program.application()
     engine = application.services().engine
-    run = engine.run(engine.whole_request(strategy_id, symbol, **options))
-    stores, count = application.stores(), run.summary.trades if run.summary else 0
+    stores = application.stores()
+    run = judged(engine.run(engine.whole_request(strategy_id, symbol, **options)), stores.trials)
+    count = run.summary.trades if run.summary else 0
     last = stores.runs.trades(run.id, max(0, count - LAST_TRADES), LAST_TRADES)
     heading = f"Last {len(last)} of {count} trades:" if count else "No trades."
     print("\n".join([report(run), "", heading, *trade_lines(last)]))
@@ -225,9 +255,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="main.py", description=__doc__)
     parser.set_defaults(command=serve)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (serve, demo, doctor):
+    for command in (serve, worker, demo, doctor):
         added = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         added.set_defaults(command=command)
+        if command is worker:
+            added.add_argument("--until-eof", action="store_true", help="end with the standard input too")
     _add_backtest(commands.add_parser("backtest", help=backtest.__doc__, description=backtest.__doc__))
     _add_import(commands.add_parser("import", help=import_files.__doc__, description=import_files.__doc__))
     _add_fetch(commands.add_parser("fetch", help=fetch.__doc__, description=fetch.__doc__))
@@ -371,5 +403,13 @@ def signals_leave(program: Program) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def leave(code: int) -> NoReturn:
+    """Exit without taking the interpreter apart: clients give two seconds, and a busy machine needs one for that."""
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    logging.shutdown()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

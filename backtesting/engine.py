@@ -3,26 +3,34 @@
 1. The registry makes the strategy from its id and parameters (`strategy.py`).
 2. What the request leaves open is decided by the asset (`BacktestEngine.plan`).
 3. The bars of the period and of the warm-up are loaded, or made of finer ones, checked and adjusted (`data_loader.py`).
+   Where the same request was run before, on the same bars and by the same versions, that run is the answer.
 4. The strategy decides at every close (`strategies/`).
 5. The first deciding bar is the last one before the period, or the first with every indicator defined (W2).
 6. The decisions are traded, buy and hold beside them (`simulation.py`).
 7. The outcome is measured (`metrics/`), flagged (`flags.py`) and given its provenance (`provenance.py`).
-8. Run, result and trades are stored together (`RunRecorder`).
+8. Run, result, trades and trial are stored together (`RunRecorder`).
 
 Steps 4 to 7 are `evaluation.evaluate`, a function of its arguments alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from backtesting.data_loader import days_covered, load_bars, require_period
-from backtesting.errors import BacktestError, DatabaseUnavailableError, DefectError, InvalidInputError
+from backtesting.data_loader import LoadedBars, days_covered, load_bars, require_period
+from backtesting.errors import (
+    BacktestError,
+    DatabaseUnavailableError,
+    DefectError,
+    InvalidInputError,
+    LimitExceededError,
+)
 from backtesting.evaluation import Plan, evaluate, with_adjustment
 from backtesting.ports import BarSource, RunRecorder
+from backtesting.provenance import config_hash, data_hash, versions
 from backtesting.resampling import AnyTimeframe
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
@@ -30,8 +38,10 @@ from backtesting.types import (
     AssetClass,
     AssetSymbol,
     BacktestRequest,
+    BacktestResult,
     CostPreset,
     Costs,
+    Limits,
     Run,
     RunStatus,
     Timeframe,
@@ -51,22 +61,28 @@ class BacktestEngine:
         bars: BarSource,
         runs: RunRecorder,
         now: Callable[[], datetime] = utc_now,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._registry = registry
         self._bars = AnyTimeframe(bars)
         self._runs = runs
         self._now = now
+        self.limits = limits
 
-    def run(self, request: BacktestRequest) -> Run:
-        """Run and store the backtest.
+    def run(
+        self, request: BacktestRequest, *, run_id: str | None = None, tags: Sequence[str] = (), rerun: bool = False
+    ) -> Run:
+        """Run and store the backtest, or return the stored run of the same request unless a `rerun` is asked for.
 
         A request that cannot be meant is refused and leaves nothing. What fails later is stored as a failed run, and
         the error carries its `run_id`.
         """
         plan = self.plan(request)
-        run = Run(Run.new_id(), RunStatus.RUNNING, plan.request, created_at=self._now())
+        run = self.begun(plan, run_id, tags)
         try:
-            return self._complete(run, plan)
+            return self._complete(run, plan, rerun=rerun)
+        except LimitExceededError:
+            raise
         except BacktestError as error:
             error.run_id = self._store_failure(run, error)
             raise
@@ -112,21 +128,60 @@ class BacktestEngine:
             costs_assumed=request.costs is None and asset.asset_class is AssetClass.UNKNOWN,
         )
 
-    def _complete(self, run: Run, plan: Plan) -> Run:
+    def load(self, plan: Plan) -> tuple[Plan, LoadedBars]:
+        """Load what the plan reads, and write into it which prices these are.
+
+        LimitExceededError when there are more bars than one run may have.
+        """
         loaded = load_bars(self._bars, plan.request, plan.period, plan.history)
-        plan = with_adjustment(plan, loaded.adjustment)
-        result = evaluate(plan, loaded)
-        completed = replace(
+        if len(loaded.bars) > self.limits.bars:
+            raise LimitExceededError(
+                f"start_date: the period has {len(loaded.bars)} bars and a run may have at most {self.limits.bars}: "
+                "choose a shorter period or a longer timeframe",
+                field="start_date",
+            )
+        return with_adjustment(plan, loaded.adjustment), loaded
+
+    def known(self, plan: Plan, loaded: LoadedBars) -> Run | None:
+        """Return the completed run of the same request on the same bars by the same versions, where there is one."""
+        candidates = [(run, run.summary.provenance) for run in self._completed(plan) if run.summary]
+        if not candidates:
+            return None
+        hashed = data_hash(loaded.bars, loaded.adjustment)
+        same = (run for run, told in candidates if (told["data_hash"], told["versions"]) == (hashed, versions()))
+        return next(same, None)
+
+    def begun(self, plan: Plan, run_id: str | None = None, tags: Sequence[str] = ()) -> Run:
+        """Return the record of a run that begins now."""
+        return Run(run_id or Run.new_id(), RunStatus.RUNNING, plan.request, created_at=self._now(), tags=tuple(tags))
+
+    def ended(self, run: Run, plan: Plan, result: BacktestResult) -> Run:
+        """Return the record of a run that has come to a result."""
+        return replace(
             run, status=RunStatus.COMPLETED, request=plan.request, completed_at=self._now(), summary=result.summary
         )
+
+    def failed(self, run: Run, error: BacktestError) -> Run:
+        """Return the record of a run that has failed."""
+        return replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=str(error))
+
+    def _complete(self, run: Run, plan: Plan, *, rerun: bool) -> Run:
+        plan, loaded = self.load(plan)
+        if not rerun and (known := self.known(plan, loaded)):
+            return known
+        result = evaluate(plan, loaded)
+        completed = self.ended(run, plan, result)
         self._runs.add(completed, result)
         return completed
+
+    def _completed(self, plan: Plan) -> Sequence[Run]:
+        return self._runs.completed(config_hash(plan.request))
 
     def _store_failure(self, run: Run, error: BacktestError) -> str | None:
         """Keep the failed run and return its id, unless it is the database that failed."""
         if isinstance(error, DatabaseUnavailableError):
             return None
-        self._runs.add(replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=str(error)), None)
+        self._runs.add(self.failed(run, error), None)
         return run.id
 
 

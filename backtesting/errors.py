@@ -60,6 +60,24 @@ class RunNotFoundError(BacktestError):
     code = "run_not_found"
 
 
+class JobLostError(BacktestError):
+    """Work was cancelled or taken over by another process, so its results may not be written any more."""
+
+    code = "job_lost"
+
+
+class JobFailedError(BacktestError):
+    """Work cannot be completed, however often it is tried."""
+
+    code = "job_failed"
+
+
+class LimitExceededError(BacktestError):
+    """More was asked for than this server takes on."""
+
+    code = "limit_exceeded"
+
+
 class InvalidDatesError(BacktestError):
     """The asked-for period is reversed or outside the stored bars."""
 

@@ -231,6 +231,7 @@ class _Report:
             "periods_per_year": evidence.periods_per_year,
             "engine": self.simulation.engine,
             "bankrupt": None if bankrupt is None else bankrupt.date().isoformat(),
+            "sessions": len(evidence.returns),
             "fill": request.fill,
             "adjustment": self.loaded.adjustment,
             "costs": self.plan.costs.model_dump(mode="json", exclude_defaults=True),

@@ -1,8 +1,9 @@
 """What the domain needs from outside, one protocol per stored noun."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
+from uuid import UUID
 
 from backtesting.types import (
     Asset,
@@ -11,15 +12,25 @@ from backtesting.types import (
     AssetSearch,
     BacktestResult,
     Bars,
+    Chunk,
+    Claim,
     Coverage,
     EquityCurve,
     ImportRecord,
+    Job,
+    JobProgress,
+    JobStatus,
+    Lease,
     PriceRows,
     Reading,
     Run,
+    RunFilter,
+    RunPage,
     Stored,
     Timeframe,
     Trade,
+    Trial,
+    TrialCount,
 )
 
 
@@ -133,7 +144,11 @@ class RunRecorder(Protocol):
     """Takes runs that have ended."""
 
     def add(self, run: Run, result: BacktestResult | None) -> None:
-        """Store a run with its result and trades, all or nothing; adding the same run again changes nothing."""
+        """Store a run with its result, trades and trial, all or nothing; adding it again changes nothing."""
+        ...
+
+    def completed(self, config_hash: str) -> Sequence[Run]:
+        """Return the completed runs of a request, newest first."""
         ...
 
 
@@ -142,6 +157,10 @@ class RunRepository(RunRecorder, Protocol):
 
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""
+        ...
+
+    def find(self, wanted: RunFilter) -> RunPage:
+        """Return the runs that fulfil the filter, page by page."""
         ...
 
     def trades(self, run_id: str, offset: int, limit: int) -> Sequence[Trade]:
@@ -154,4 +173,67 @@ class RunRepository(RunRecorder, Protocol):
 
     def benchmark(self, run_id: str) -> EquityCurve | None:
         """Return the equity curve of buy and hold beside it; None where the run was stored without."""
+        ...
+
+
+class TrialLedger(Protocol):
+    """Remembers every configuration that was ever evaluated for one user."""
+
+    def count(self, trial: Trial) -> TrialCount:
+        """Count the configurations tried on the same symbol and timeframe in a period that overlaps the trial's."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Keeps the long work of one user, and lets one owner at a time write its results. Safe to share between threads.
+
+    An owner holds a lease, which it has to extend. Work whose lease ran out may be claimed by another; whoever lost it
+    writes nothing any more. Work that loses its owner three times without storing a chunk has failed.
+    """
+
+    def submit(self, job_id: str, kind: str, request: Mapping[str, Any]) -> None:
+        """Store new work as pending; submitting it again changes nothing."""
+        ...
+
+    def claim(self, owner: UUID) -> Claim | None:
+        """Take on the oldest work that is pending or lost its owner; None when there is none."""
+        ...
+
+    def is_held(self, lease: Lease) -> bool:
+        """Say whether the lease still gives the right to write."""
+        ...
+
+    def beat(self, lease: Lease, progress: JobProgress) -> bool:
+        """Extend the lease and tell the progress; False when it is lost."""
+        ...
+
+    def keep(self, lease: Lease, chunk: Chunk, progress: JobProgress) -> None:
+        """Store a chunk with its runs and trials, all or nothing; one of that number that is stored stays as it is.
+
+        JobLostError when the lease is lost; then nothing is stored.
+        """
+        ...
+
+    def finish(self, lease: Lease, status: JobStatus, result: Mapping[str, Any] | None, error: str | None) -> bool:
+        """End the work; False when the lease is lost."""
+        ...
+
+    def release(self, owner: UUID) -> None:
+        """Give back whatever the owner holds, to be resumed at once."""
+        ...
+
+    def cancel(self, job_id: str) -> Job:
+        """End the work unless it has ended, and return it; from then on nobody writes its results."""
+        ...
+
+    def sweep(self) -> Sequence[str]:
+        """End the work that lost its owner too often; return its ids."""
+        ...
+
+    def get(self, job_id: str) -> Job:
+        """Return the work; RunNotFoundError when this user has none of that id."""
+        ...
+
+    def unfinished(self) -> Sequence[Job]:
+        """Return the work that is pending or running, oldest first."""
         ...

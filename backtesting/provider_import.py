@@ -35,9 +35,15 @@ def fetch_series(fetcher: Fetcher, request: FetchRequest, make: Make = provider)
     made = cache(partial(make, request.provider, request))
     for symbol in request.symbols:
         try:
-            if request.mode is not FetchMode.LOCAL:
-                for imported in fetcher.run(made(), symbol, request):
-                    yield FetchOutcome(symbol, imported)
-            yield FetchOutcome(symbol, stored=holding(*fetcher.stored(symbol)))
+            yield from _outcomes(fetcher, request, symbol, made)
         except BacktestError as error:
             yield FetchOutcome(symbol, error=error)
+
+
+def _outcomes(
+    fetcher: Fetcher, request: FetchRequest, symbol: str, made: Callable[[], Provider]
+) -> Iterator[FetchOutcome]:
+    if request.mode is not FetchMode.LOCAL:
+        for imported in fetcher.run(made(), symbol, request):
+            yield FetchOutcome(symbol, imported)
+    yield FetchOutcome(symbol, stored=holding(*fetcher.stored(symbol)))

@@ -9,7 +9,8 @@ from typing import Literal
 
 from backtesting.data_loader import load_bars, require_period
 from backtesting.errors import BacktestError
-from backtesting.ports import BarSource, RunRepository
+from backtesting.judgement import judged
+from backtesting.ports import BarSource, RunRepository, TrialLedger
 from backtesting.provenance import data_hash
 from backtesting.reporting.charts import ChartKind, Theme, render
 from backtesting.reporting.completed_run import CompletedRun
@@ -28,8 +29,9 @@ class Reports:
     `folder` is made when the first file is written, for this user alone.
     """
 
-    def __init__(self, runs: RunRepository, bars: BarSource, folder: Path) -> None:
+    def __init__(self, runs: RunRepository, bars: BarSource, trials: TrialLedger, folder: Path) -> None:
         self._runs = runs
+        self._trials = trials
         self._bars = bars
         self._folder = folder
 
@@ -58,7 +60,7 @@ class Reports:
 
     def completed(self, run_id: str, *, with_bars: bool = False) -> CompletedRun:
         """Return a run with all that is kept of it; BacktestError when it has no result, or no longer its bars."""
-        run = self._runs.get(run_id)
+        run = judged(self._runs.get(run_id), self._trials)
         summary = run.require_summary()
         return CompletedRun(
             run=run,

@@ -1,8 +1,9 @@
 """The parts, made from the settings and wired together; importing what they need takes half a second."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import RLock
 
@@ -13,18 +14,27 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import DatabaseUnavailableError
 from backtesting.fetching import Fetcher
 from backtesting.file_import import FileOutcome, Watch, import_files
+from backtesting.jobs import JOB_KINDS
 from backtesting.provider_import import FetchOutcome, fetch_series
 from backtesting.reports import Reports
+from backtesting.running import Runner
 from backtesting.strategy import StrategyRegistry
+from backtesting.submission import Jobs
 from backtesting.types import FetchRequest, ImportRequest
+from backtesting.worker import Worker
 from config.database import ExternalPostgres, LazyEngine
-from config.settings import APP_NAME, Settings, forget_libpq_settings
+from config.settings import APP_NAME, PROJECT, Settings, forget_libpq_settings
 from database.embedded.server import EmbeddedPostgres, default_home
 from database.schema import Server
 from database.stores import Stores
 from mcp_server.data_folders import DataFolders
 from mcp_server.services import Services
 from utils.logger import tell
+from utils.process import Companion, LocalExecutor
+
+COMPANION = (sys.executable, str(PROJECT / "main.py"), "worker", "--until-eof")
+# What the processes of a worker need, imported once; ours is found from the project's folder only.
+PRELOAD = ("__main__", "backtesting.jobs")
 
 IMPORT_FOLDER, REPORT_FOLDER = "import", "reports"
 
@@ -35,22 +45,49 @@ class Application:
     def __init__(self, settings: Settings, registry: StrategyRegistry) -> None:
         self.settings = settings
         self.registry = registry
+        self.limits = settings.limits()
         self._stores = made(partial(make_stores, settings))
         self._guard = RLock()
         self._is_open = False
+        self._companion = Companion(COMPANION, PROJECT)
+        self._services: Services | None = None
 
     def services(self) -> Services:
-        """Return what the tools call, on an open database."""
+        """Return what the tools call, on an open database; what an earlier session left unfinished is resumed."""
         stores = self.stores()
-        return Services(
-            engine=BacktestEngine(self.registry, stores.bars, stores.runs),
-            runs=stores.runs,
-            bars=stores.bars,
-            catalog=stores.catalog,
-            importer=DataImporter(stores.bars, stores.importing),
-            folders=make_data_folders(self.settings),
-            reports=Reports(stores.runs, stores.bars, data_home(self.settings) / REPORT_FOLDER),
+        with self._guard:
+            if self._services is None:
+                engine = self._engine
+                jobs = Jobs(stores.jobs, JOB_KINDS, engine, self._companion.ensure, self.limits)
+                self._services = Services(
+                    engine=engine,
+                    runs=stores.runs,
+                    bars=stores.bars,
+                    catalog=stores.catalog,
+                    importer=DataImporter(stores.bars, stores.importing),
+                    folders=make_data_folders(self.settings),
+                    reports=Reports(stores.runs, stores.bars, stores.trials, data_home(self.settings) / REPORT_FOLDER),
+                    trials=stores.trials,
+                    runner=Runner(engine, self.limits),
+                    jobs=jobs,
+                )
+                jobs.resume()
+            return self._services
+
+    def worker(self) -> Worker:
+        """Return what serves long work, on an open database."""
+        open_executor = partial(
+            LocalExecutor,
+            self.limits.processes,
+            task_seconds=self.limits.task_seconds,
+            memory_mb=self.limits.task_memory_mb,
+            preload=PRELOAD,
         )
+        return Worker(self.stores().jobs, JOB_KINDS, self._engine, open_executor, self.limits)
+
+    @cached_property
+    def _engine(self) -> BacktestEngine:
+        return BacktestEngine(self.registry, self._stores.bars, self._stores.runs, limits=self.limits)
 
     def import_files(self, request: ImportRequest, watch: Watch) -> Iterator[FileOutcome]:
         """Import what lies at a path, file by file; `watch` is told how far it is."""
@@ -78,11 +115,15 @@ class Application:
         return self._stores
 
     def leave(self) -> None:
-        """Leave the embedded server, which the last to leave stops, whatever other threads are doing."""
+        """Let our worker end, and leave the embedded server, which the last to leave stops."""
+        self._companion.leave()
         self._stores.leave()
 
     def close(self) -> None:
-        """Close the connections and leave the embedded server."""
+        """Let our worker end, close the connections and leave the embedded server."""
+        self._companion.leave()
+        if self._services:
+            self._services.runner.close()
         self._stores.close()
 
 

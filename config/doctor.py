@@ -1,6 +1,6 @@
 """What works and what does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -71,3 +71,8 @@ class Rehearsal:
     def add(self, run: Run, result: BacktestResult | None) -> None:
         """Store the run, read it back, and undo it."""
         self.read = self._stores.rehearse(run, result)
+
+    def completed(self, config_hash: str) -> Sequence[Run]:
+        """Return the stored runs of a request; none, so that the rehearsal takes place."""
+        del config_hash
+        return ()

@@ -1,11 +1,14 @@
 """Everything that can be set: the only module that reads the environment and `.env`."""
 
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backtesting.types import Limits
 
 APP_NAME = "backtesting-mcp"
 PROJECT = Path(__file__).resolve().parent.parent
@@ -56,6 +59,9 @@ class Settings(BaseSettings):
         alias="BACKTEST_DATA_FOLDERS",
         description="Folders whose price files the tools may import (default: `import` in your data directory)",
     )
+    toolset: Literal["standard", "all"] = Field(
+        "standard", alias="BACKTEST_TOOLSET", description="Which tools are listed: standard, or all"
+    )
     pg_bindir: Path | None = Field(
         None,
         alias="BACKTEST_PG_BINDIR",
@@ -70,3 +76,29 @@ class Settings(BaseSettings):
     log_json: bool | None = Field(
         None, alias="BACKTEST_LOG_JSON", description="Log lines as JSON (default: unless stderr is a terminal)"
     )
+    concurrent_runs: int = Field(
+        8, alias="BACKTEST_CONCURRENT_RUNS", ge=1, le=64, description="Short runs at the same time in one server"
+    )
+    runs_a_minute: int = Field(
+        600, alias="BACKTEST_RUNS_A_MINUTE", ge=1, description="Short runs that one server begins within a minute"
+    )
+    queued_jobs: int = Field(20, alias="BACKTEST_QUEUED_JOBS", ge=1, description="Long jobs pending or running")
+    bars: int = Field(20_000_000, alias="BACKTEST_BARS", ge=1, description="Bars of one run, warm-up included")
+    inline_bars: int = Field(
+        10_000_000, alias="BACKTEST_INLINE_BARS", ge=0, description="Bars above which a run goes to a worker process"
+    )
+    runs_of_a_batch: int = Field(10_000, alias="BACKTEST_RUNS_OF_A_BATCH", ge=1, description="Runs of one batch")
+    task_seconds: float = Field(
+        600.0, alias="BACKTEST_TASK_SECONDS", gt=0, description="Seconds that one part of a long job may take"
+    )
+    task_memory_mb: int = Field(
+        4096, alias="BACKTEST_TASK_MEMORY_MB", ge=512, description="Memory of a process that does such parts, in MB"
+    )
+    processes: int = Field(2, alias="BACKTEST_PROCESSES", ge=1, le=64, description="Processes of a worker")
+
+    def limits(self) -> Limits:
+        """Return what one server takes on."""
+        named = {
+            field.name: getattr(self, field.name) for field in fields(Limits) if field.name in Settings.model_fields
+        }
+        return Limits(**named)

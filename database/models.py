@@ -26,7 +26,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 NAMES = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -148,6 +148,7 @@ backtest_runs = Table(
     Column("error", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("completed_at", DateTime(timezone=True)),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("user_id", "id"),
     CheckConstraint("status in ('pending', 'running', 'completed', 'failed')", name="status"),
     CheckConstraint("(status = 'failed') = (error is not null)", name="reason_of_failure"),
@@ -192,6 +193,7 @@ backtest_results = Table(
     Column("equity_curve", LargeBinary, nullable=False, comment="zlib: steps of int64 ns UTC, then float64 money"),
     Column("benchmark_curve", LargeBinary, comment="the same of buy and hold; null in runs from before it was stored"),
     PrimaryKeyConstraint("user_id", "run_id"),
+    Index(None, "user_id", "config_hash"),
     _of_run(),
     schema="app",
 )
@@ -222,5 +224,74 @@ backtest_trades = Table(
     CheckConstraint("status in ('open', 'closed')", name="status"),
     CheckConstraint("(status = 'open') = (exit_date is null)", name="open_without_exit"),
     _of_run(),
+    schema="app",
+)
+
+OPEN_JOB = "status in ('pending', 'running')"
+NOW = text("clock_timestamp()")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, nullable=False),
+    _owner(),
+    Column("number", BigInteger, Identity(always=True), comment="order of submission"),
+    Column("kind", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'pending'")),
+    Column("attempt", Integer, nullable=False, server_default=text("0"), comment="fence: only grows"),
+    Column("strikes", Integer, nullable=False, server_default=text("0"), comment="claims since the last chunk"),
+    Column("owner", Uuid),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("done", Integer, nullable=False, server_default=text("0")),
+    Column("total", Integer),
+    Column("stage", Text, nullable=False, server_default=text("''")),
+    Column("best", JSONB),
+    Column("done_before", Integer, nullable=False, server_default=text("0"), comment="`done` at the claim"),
+    Column("result", JSONB),
+    Column("error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("claimed_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("user_id", "id"),
+    CheckConstraint("status in ('pending', 'running', 'completed', 'failed', 'cancelled')", name="status"),
+    CheckConstraint(f"({OPEN_JOB}) = (finished_at is null)", name="end_of_job"),
+    CheckConstraint("(status = 'failed') = (error is not null)", name="reason_of_failure"),
+    CheckConstraint("(status = 'running') = (lease_until is not null)", name="lease"),
+    Index("ix_jobs_open", "user_id", "number", postgresql_where=text(OPEN_JOB)),
+    schema="app",
+)
+
+job_chunks = Table(
+    "job_chunks",
+    metadata,
+    Column("job_id", Text, nullable=False),
+    _owner(),
+    Column("chunk", Integer, nullable=False),
+    Column("result", JSONB, nullable=False),
+    PrimaryKeyConstraint("user_id", "job_id", "chunk"),
+    ForeignKeyConstraint(["user_id", "job_id"], [jobs.c.user_id, jobs.c.id], ondelete="CASCADE"),
+    schema="app",
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("data_hash", Text, nullable=False),
+    Column("config_hash", Text, nullable=False),
+    _owner(),
+    Column("strategy_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("timeframe", Text, nullable=False),
+    Column("start_date", Date, nullable=False),
+    Column("end_date", Date, nullable=False),
+    Column("sessions", Integer, nullable=False),
+    Column("sharpe", Double, comment="per session"),
+    Column("skewness", Double),
+    Column("kurtosis", Double, comment="not excess"),
+    Column("source_id", Text, nullable=False, comment="the run or job that tried it"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    PrimaryKeyConstraint("user_id", "data_hash", "config_hash"),
+    Index(None, "user_id", "symbol", "timeframe"),
     schema="app",
 )

@@ -28,13 +28,14 @@ ATTEMPTS, LONGEST_PAUSE_SECONDS = 20, 0.2
 
 FAULTS = sa.text(f"""
 with wall as (select array['app.backtest_runs', 'app.backtest_results', 'app.backtest_trades']::regclass[] as runs,
+                     array['app.jobs', 'app.job_chunks', 'app.trials']::regclass[] as work,
                      array['market.assets', 'market.market_data']::regclass[] as bars),
      me as (select rolsuper or rolbypassrls as is_above from pg_roles where rolname = current_user)
 select case
   when is_above then 'the server works as ' || current_user || ', which row security does not bind'
-  when exists (select from pg_class where oid = any(runs) and not (relrowsecurity and relforcerowsecurity))
+  when exists (select from pg_class where oid = any(runs || work) and not (relrowsecurity and relforcerowsecurity))
     then 'row security is not forced on ' || (select string_agg(oid::regclass::text, ', ' order by relname)
-      from pg_class where oid = any(runs) and not (relrowsecurity and relforcerowsecurity))
+      from pg_class where oid = any(runs || work) and not (relrowsecurity and relforcerowsecurity))
   when exists (select from unnest(bars) t where has_table_privilege(t, 'insert, update, delete, truncate'))
     then 'the server works as ' || current_user || ', which may write market data'
   when exists (select from unnest(runs) t where has_table_privilege(t, 'update, delete, truncate'))

@@ -11,7 +11,9 @@ from database import roles, schema
 from database.bar_cache import BarCache
 from database.repository.assets import SqlAssetCatalog, SqlAssetStore
 from database.repository.bars import SqlBarSource, SqlBarStore
+from database.repository.jobs import SqlJobQueue
 from database.repository.runs import SqlRunRepository
+from database.repository.trials import SqlTrialLedger
 from database.schema import Server, State
 from database.transactions import LoginRefusedError, Transactions
 
@@ -41,6 +43,8 @@ class Stores:
         self._loader = Transactions(self._pools[roles.LOADER], may_take_long=True)
         self.bars = SqlBarSource(self._app, BarCache(cache_folder, server.place))
         self.runs = SqlRunRepository(self._app)
+        self.trials = SqlTrialLedger(self._app)
+        self.jobs = SqlJobQueue(self._app)
         self.importing = SqlBarStore(self._loader)
         self.catalog = SqlAssetCatalog(self._app)
         self.descriptions = SqlAssetStore(self._loader)

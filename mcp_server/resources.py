@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from backtesting.errors import BacktestError, RunNotFoundError
+from backtesting.judgement import JUDGED
 from backtesting.metrics import KEYS
 from backtesting.strategy import StrategyRegistry
 from mcp_server.schemas.backtests import MetricsReply, RunReply, trade_rows
@@ -26,21 +27,21 @@ def add_resources(server: MCPServer[Any], registry: StrategyRegistry, services: 
     def backtest(run_id: str) -> str:
         """Request, status, key metrics, warnings and provenance of a run."""
         with resource_errors():
-            return RunReply.of(services().runs.get(run_id)).model_dump_json()
+            return RunReply.of(services().run(run_id)).model_dump_json()
 
     @server.resource("backtest://{run_id}/results", title="Results of a backtest", mime_type=JSON)
     def results(run_id: str) -> str:
         """A run with its first 100 trades."""
         with resource_errors():
-            runs = services().runs
-            run, trades = runs.get(run_id), trade_rows(runs.trades(run_id, 0, FIRST_TRADES))
+            run = services().run(run_id)
+            trades = trade_rows(services().runs.trades(run.id, 0, FIRST_TRADES))
             return json.dumps(RunReply.of(run).model_dump(mode="json") | {"trades": trades}, allow_nan=False)
 
     @server.resource("backtest://{run_id}/metrics", title="Metrics of a backtest", mime_type=JSON)
     def metrics(run_id: str) -> str:
         """Every metric of a run, and why some are undefined."""
         with resource_errors():
-            return MetricsReply.of(services().runs.get(run_id), KEYS).model_dump_json()
+            return MetricsReply.of(services().run(run_id), (*KEYS, *JUDGED)).model_dump_json()
 
     @server.resource("backtest://{run_id}/report", title="Report of a backtest", mime_type="text/html")
     def report(run_id: str) -> str:

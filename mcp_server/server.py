@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from mcp.server import MCPServer
@@ -23,9 +23,12 @@ from mcp_server.schemas.answers import refusal
 from mcp_server.schemas.listing import outline, terse
 from mcp_server.services import Services
 from mcp_server.tools.backtests import BacktestTools
+from mcp_server.tools.batches import BatchTools
 from mcp_server.tools.data import DataTools
 from mcp_server.tools.reports import ReportTools
+from mcp_server.tools.runs import RunTools
 from mcp_server.tools.strategies import StrategyTools
+from mcp_server.waiting import Calls
 
 INSTRUCTIONS = (
     "Backtests trading strategies on stored bars. list_assets names the assets, import_market_data adds some from the "
@@ -37,6 +40,9 @@ INSTRUCTIONS = (
 )
 
 DEFECT = "this server has a defect, the request is not to blame; the server's log has the details"
+
+# Every client reads the whole list before its first call, so what is seldom needed has to be asked for.
+Toolset = Literal["standard", "all"]
 
 log = structlog.stdlib.get_logger("backtesting_mcp")
 
@@ -67,34 +73,55 @@ class StrictTool(Tool):
         return cause if isinstance(cause, DefectError) else DefectError(f"{self.name}: {DEFECT}")
 
 
-def build_server(registry: StrategyRegistry, services: Callable[[], Services], lifespan: Any = None) -> MCPServer[Any]:
-    """Return the server with all tools and resources; `services` is called by the first call that needs it."""
-    backtests, strategies = BacktestTools(services), StrategyTools(registry)
-    data, reports = DataTools(services), ReportTools(services)
+def build_server(
+    registry: StrategyRegistry,
+    services: Callable[[], Services],
+    lifespan: Any = None,
+    toolset: Toolset = "all",
+) -> MCPServer[Any]:
+    """Return the server with its tools and resources; `services` is called by the first call that needs it."""
+    calls = Calls()
     server = MCPServer[Any](
         "backtesting-mcp",
         title="Backtesting",
         version=VERSION,
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
-        middleware=[readable_refusals],
-        tools=[
-            strict(backtests.run_backtest, "Run a backtest", writes=True),
-            strict(backtests.get_backtest_results, "Read a backtest"),
-            strict(strategies.list_strategies, "List strategies"),
-            strict(strategies.validate_strategy, "Check a strategy's parameters"),
-            strict(backtests.get_metrics, "Read metrics of a backtest"),
-            strict(data.import_market_data, "Import price files", writes=True),
-            strict(data.list_assets, "List assets"),
-            strict(data.get_market_data, "Look at prices"),
-            strict(reports.plot_backtest, "Draw a backtest"),
-            strict(reports.export_backtest, "Export backtests", writes=True),
-        ],
+        middleware=[readable_refusals, calls],
+        tools=tools_of(toolset, registry, services, calls),
     )
     add_resources(server, registry, services)
     add_guides(server)
     add_prompts(server)
     return server
+
+
+def tools_of(
+    toolset: Toolset, registry: StrategyRegistry, services: Callable[[], Services], calls: Calls
+) -> list[Tool]:
+    """Return the tools in the order they are listed, those of the standard set first."""
+    backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
+    batches, runs, reports = BatchTools(services, calls), RunTools(services), ReportTools(services)
+    standard = [
+        brief(backtests.run_backtest, "Run a backtest", writes=True),
+        brief(backtests.get_backtest_results, "Read a backtest"),
+        brief(strategies.list_strategies, "List strategies"),
+        brief(strategies.validate_strategy, "Check parameters"),
+        brief(backtests.get_metrics, "Read metrics"),
+        brief(data.import_market_data, "Import price files", writes=True),
+        brief(data.list_assets, "List assets"),
+        brief(data.get_market_data, "Look at prices"),
+        brief(runs.list_backtests, "List runs"),
+        brief(runs.get_backtest_status, "Status"),
+        brief(runs.cancel_backtest, "Cancel", writes=True),
+        strict(reports.plot_backtest, "Draw a backtest"),
+    ]
+    research = [
+        brief(batches.run_batch, "Run a batch", writes=True),
+        brief(runs.compare_backtests, "Compare runs"),
+        strict(reports.export_backtest, "Export backtests", writes=True),
+    ]
+    return standard if toolset == "standard" else [*standard, *research]
 
 
 def strict(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:
@@ -113,4 +140,11 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     made.parameters = terse(arguments.model_json_schema(by_alias=True))
     if made.fn_metadata.output_schema:
         made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema)
+    return made
+
+
+def brief(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:
+    """Make a tool whose reply is listed as an object and no more."""
+    made = strict(function, title, writes=writes)
+    made.fn_metadata.output_schema = {"type": "object"}
     return made

@@ -19,6 +19,7 @@ import structlog
 from mcp import Client, MCPError
 from mcp.types import CallToolResult
 
+from backtesting.judgement import JUDGED
 from backtesting.metrics import KEYS, METRICS
 from backtesting.reporting.charts import CHARTS
 from backtesting.reports import Reports
@@ -43,10 +44,11 @@ IBM: dict[str, Any] = {
     "initial_capital": 100_000,
     "parameters": {"position_size": 0.95},
 }
-TOOLS = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
-TOOLS += ["import_market_data", "list_assets", "get_market_data"]
-TOOLS += ["plot_backtest", "export_backtest"]
-WRITING = {"run_backtest", "import_market_data", "export_backtest"}
+STANDARD = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
+STANDARD += ["import_market_data", "list_assets", "get_market_data"]
+STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest", "plot_backtest"]
+TOOLS = [*STANDARD, "run_batch", "compare_backtests", "export_backtest"]
+WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest", "export_backtest"}
 WITHOUT_STRUCTURE = {"plot_backtest", "export_backtest"}
 SIXTY_KB = 60_000
 
@@ -61,7 +63,8 @@ def stores(template: Database) -> Iterator[Stores]:
 @pytest.fixture(params=["auto", "legacy"])
 async def client(stores: Stores, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Client]:
     registry = StrategyRegistry(STRATEGIES)
-    server = build_server(registry, lambda: services_on(stores, registry, reports=tmp_path))
+    services = services_on(stores, registry, reports=tmp_path)
+    server = build_server(registry, lambda: services)
     ready, done = asyncio.Future[Client](), asyncio.Event()
 
     async def hold() -> None:
@@ -99,12 +102,22 @@ async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     return text_of(result)
 
 
-async def test_the_tools_are_listed_in_order_in_under_three_thousand_tokens(client: Client) -> None:
-    listed = (await client.list_tools()).tools
+async def test_all_tools_are_listed_in_order(client: Client) -> None:
+    assert [tool.name for tool in (await client.list_tools()).tools] == TOOLS
 
-    wire = json.dumps([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
-    assert [tool.name for tool in listed] == TOOLS
-    assert len(wire) / 4 < 3000
+
+async def test_the_standard_tools_and_the_instructions_take_under_three_thousand_tokens() -> None:
+    server = build_server(StrategyRegistry(STRATEGIES), lambda: pytest.fail("not needed"), toolset="standard")
+
+    async with Client(server, mode="legacy") as connected:
+        listed, instructions = (await connected.list_tools()).tools, connected.instructions
+
+    wire = json.dumps(
+        [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed], separators=(",", ":")
+    )
+    assert [tool.name for tool in listed] == STANDARD
+    assert len(instructions or "") < 1500
+    assert (len(wire) + len(instructions or "")) / 4 < 3000
 
 
 async def test_every_tool_tells_when_to_use_it_what_it_does_to_the_world_and_what_it_answers(client: Client) -> None:
@@ -299,7 +312,9 @@ async def test_more_metrics_than_fit_are_not_explained_but_some_are_named_that_w
 
     told = await refused(client, "get_metrics", {"backtest_id": run["backtest_id"], "explain": True})
 
-    assert told.startswith(f"metrics: name at most 20 of the {len(KEYS)} to have them explained; for example final_cap")
+    assert told.startswith(
+        f"metrics: name at most 20 of the {len(KEYS) + len(JUDGED)} to have them explained; for example final_cap"
+    )
 
 
 async def test_trades_are_paged_to_the_last_one(client: Client) -> None:
@@ -340,7 +355,7 @@ async def test_all_metrics_are_given_by_default_and_named_ones_alone_on_request(
         "get_metrics", {"backtest_id": run["backtest_id"], "metrics": ["sharpe_ratio", "cvar_95"]}
     )
 
-    assert tuple(everything["metrics"]) == KEYS
+    assert tuple(everything["metrics"]) == (*KEYS, *JUDGED)
     assert list((two.structured_content or {})["metrics"]) == ["sharpe_ratio", "cvar_95"]
 
 
@@ -559,7 +574,7 @@ async def test_a_run_and_its_picture_come_in_one_call(client: Client) -> None:
 
 async def test_a_run_whose_picture_fails_is_told_all_the_same(stores: Stores) -> None:
     registry = StrategyRegistry(STRATEGIES)
-    elsewhere = Reports(InMemoryRuns(), stores.bars, NOWHERE)  # where the run to be drawn is not stored
+    elsewhere = Reports(InMemoryRuns(), stores.bars, stores.trials, NOWHERE)  # where the run to be drawn is not stored
     services = replace(services_on(stores, registry), reports=elsewhere)
 
     with structlog.testing.capture_logs() as logs:
@@ -672,8 +687,9 @@ async def test_a_defect_is_told_without_its_details() -> None:
 async def test_a_stored_run_that_cannot_be_read_is_a_defect_and_not_the_callers_mistake(template: Database) -> None:
     database = copy_of(template)
     stores, registry = database.stores(), StrategyRegistry(STRATEGIES)
+    services = services_on(stores, registry)
 
-    async with Client(build_server(registry, lambda: services_on(stores, registry))) as client:
+    async with Client(build_server(registry, lambda: services)) as client:
         run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
         database.execute("update app.backtest_runs set request = '{}'")
         told = text_of(await client.call_tool("get_metrics", {"backtest_id": run["backtest_id"]}))
@@ -713,7 +729,7 @@ async def test_resources_show_runs_and_strategies_as_json(client: Client) -> Non
 
     assert await read(uri) == run
     assert len((await read(f"{uri}/results"))["trades"]) == 35
-    assert tuple((await read(f"{uri}/metrics"))["metrics"]) == KEYS
+    assert tuple((await read(f"{uri}/metrics"))["metrics"]) == (*KEYS, *JUDGED)
     strategies = (await read("strategies://list"))["strategies"]
     assert strategies[0]["strategy_id"] == "sma_crossover"
     assert strategies[0]["parameters"]["properties"]["fast_period"]["default"] == 20

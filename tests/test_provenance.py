@@ -114,6 +114,7 @@ def test_p1_a_result_carries_all_that_made_it() -> None:
         "periods_per_year": 252.0,
         "engine": "vectorbt-rust",
         "bankrupt": None,
+        "sessions": 91,
         "fill": "next_close",
         "adjustment": "raw",
         "costs": {"commission": 0.001, "slippage": 0.0005, "borrow": 0.01},

@@ -25,7 +25,7 @@ from database.stores import Stores
 from tests.fixtures.postgres import Database, cache_folder, empty_database, reachable_folder
 
 TABLES = {"assets", "market_data", "trading_strategies", "backtest_runs", "backtest_results", "backtest_trades"}
-TABLES |= {"series", "imports"}
+TABLES |= {"series", "imports", "jobs", "job_chunks", "trials"}
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_models(database: Database) -> None:

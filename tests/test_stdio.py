@@ -138,7 +138,9 @@ async def test_a_file_in_the_users_import_folder_is_tested_in_two_calls(home: Pa
 async def test_two_servers_share_one_database(home: Path) -> None:
     async with Client(server(home), read_timeout_seconds=PATIENCE) as one:
         async with Client(server(home), read_timeout_seconds=PATIENCE) as other:
-            runs = await asyncio.gather(*(client.call_tool("run_backtest", IBM) for client in (one, other, one, other)))
+            runs = await asyncio.gather(
+                *(client.call_tool("run_backtest", IBM | {"rerun": True}) for client in (one, other, one, other))
+            )
             ids = [(run.structured_content or {})["backtest_id"] for run in runs]
             assert len(postmasters(home)) == 1
         found = [await one.call_tool("get_backtest_results", {"backtest_id": run_id}) for run_id in ids]

@@ -37,10 +37,10 @@ class Growth:
     @cached_property
     def drawdown(self) -> Floats:
         """Drawdown at each bar, shape (n,): a fraction <= 0, the capital counting as the first maximum."""
-        return self.drawdown_from_capital[1:]
+        return self.drawdown_drawdown_from_capital[1:]
 
     @cached_property
-    def drawdown_from_capital(self) -> Floats:
+    def drawdown_drawdown_from_capital(self) -> Floats:
         """The same with the capital before it, shape (n + 1,)."""
         return drawdown_of(np.concatenate([[self.capital], self.curve.value]))
 
@@ -106,7 +106,7 @@ def worst_drawdowns(growth: Growth) -> tuple[Drawdown, ...]:
     """Return every spell under water, the deepest first."""
     capital_time = growth.curve.time[0] if growth.base_time is None else growth.base_time
     time = np.concatenate([[capital_time], growth.curve.time])
-    drawdown = growth.drawdown_from_capital
+    drawdown = growth.drawdown_drawdown_from_capital
     found = [_spell(time, drawdown, begin, end) for begin, end in zip(*spells(drawdown < 0), strict=True)]
     return tuple(sorted(found, key=lambda spell: spell.depth))
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from backtesting.diagnostics.verdict import verdict
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.types import Trade
 
@@ -47,13 +47,13 @@ def metrics(completed: CompletedRun) -> pa.Table:
     known, reasons = completed.summary.metrics, completed.summary.undefined
     rows = [
         {
-            "metric": each.key,
-            "value": known.get(each.key),
-            "undefined": reasons.get(each.key) if each.key in known else "not_computed",
-            "unit": each.unit,
-            "definition": each.definition,
+            "metric": key,
+            "value": known.get(key),
+            "undefined": reasons.get(key) if key in known else "not_computed",
+            "unit": unit,
+            "definition": definition,
         }
-        for each in METRICS
+        for key, (unit, definition) in MEANINGS.items()
     ]
     schema = pa.schema([(name, pa.float64() if name == "value" else pa.string()) for name in rows[0]])
     return pa.Table.from_pylist(rows, schema)

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from backtesting.diagnostics.verdict import verdict
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 from backtesting.reporting.orders import extras, rates, size
 from backtesting.types import Costs, Flag, MetricValue, Run, StrategyDescription, Summary, Trade
 
-UNITS = {metric.key: metric.unit for metric in METRICS}
 BESIDE_BENCHMARK = (
     ("total return", "total_return", "benchmark_return"),
     ("Sharpe ratio", "sharpe_ratio", "benchmark_sharpe"),
@@ -25,6 +24,7 @@ LETTERS = (
     "(r: n session returns, b: those of buy and hold, rf: risk-free a session, p: periods a year, "
     "s: standard deviation with n - 1)"
 )
+JUDGEMENT = "probability that it is above what luck alone shows, with {trials_counted} tried on this market: {dsr}"
 FILLS = {
     "next_open": "decided at a close, filled at the next open",
     "next_close": "decided at a close, filled at the next close",
@@ -35,7 +35,7 @@ FILLS = {
 def report(run: Run) -> str:
     """Return the whole run: what was tested, how it did beside buy and hold, and at last whether to believe it."""
     if run.summary is None:
-        return f"{headline(run)}\nReason: {run.error}"
+        return f"{headline(run)}\nReason: {run.error}" if run.error else headline(run)
     told = [*_comparison(run, run.summary), *_trading(run.summary), *_notes(run.summary), *_review(run.summary)]
     return "\n".join([headline(run), terms(run), "", *told])
 
@@ -76,7 +76,8 @@ def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
     """Return a metric rounded for reading (N4), or why there is none."""
     if number is None:
         return f"none ({reason})"
-    match UNITS[key]:
+    unit, _ = MEANINGS[key]
+    match unit:
         case "fraction":
             return f"{number:.2%}"
         case "money":
@@ -84,7 +85,7 @@ def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
         case "count":
             return f"{number}"
         case "days" | "bars" | "sessions":
-            return f"{number:,.1f} {UNITS[key]}"
+            return f"{number:,.1f} {unit}"
     return f"{number:.4f}"
 
 
@@ -95,8 +96,7 @@ def metric_lines(metrics: dict[str, MetricValue], undefined: dict[str, str]) -> 
 
 def definition_lines(names: Sequence[str]) -> str:
     """Return what each named metric is, one a line, and what the letters stand for."""
-    meant = {metric.key: metric for metric in METRICS}
-    return "\n".join([*(f"{name}, {meant[name].unit}: {meant[name].definition}" for name in names), LETTERS])
+    return "\n".join([*(f"{name}, {': '.join(MEANINGS[name])}" for name in names), LETTERS])
 
 
 def trade_lines(trades: Iterable[Trade]) -> list[str]:
@@ -144,10 +144,11 @@ def _comparison(run: Run, summary: Summary) -> list[str]:
 
 
 def _trading(summary: Summary) -> list[str]:
-    lines = [line.format_map(_told(summary)) for line in TRADING]
+    lines = [*TRADING, *([JUDGEMENT] if "dsr" in summary.metrics else [])]
+    told = [line.format_map(_told(summary)) for line in lines]
     if summary.metrics.get("borrow_paid"):
-        lines.append(f"borrow paid: {_told(summary)['borrow_paid']}")
-    return lines
+        told.append(f"borrow paid: {_told(summary)['borrow_paid']}")
+    return told
 
 
 def _told(summary: Summary) -> dict[str, str]:

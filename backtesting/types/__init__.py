@@ -23,6 +23,9 @@ from backtesting.types.imports import (
     Stored,
 )
 from backtesting.types.input import Input, validated
+from backtesting.types.job import Chunk, Claim, Job, JobProgress, JobStatus, Lease
+from backtesting.types.limits import Limits
+from backtesting.types.listing import NEWEST, RunFilter, RunPage
 from backtesting.types.market import (
     EPOCH,
     NS_PER_DAY,
@@ -69,6 +72,7 @@ from backtesting.types.request import (
     PeriodsPerYear,
     RiskFree,
     StrategyId,
+    Tags,
 )
 from backtesting.types.run import (
     RUN_ID_PATTERN,
@@ -83,10 +87,12 @@ from backtesting.types.run import (
     Weight,
 )
 from backtesting.types.trading import ExitReason, Signals, Simulation, StrategyDescription, Trade, Trades, TradeStatus
+from backtesting.types.trial import Trial, TrialCount
 
 __all__ = [
     "COST_PRESETS",
     "EPOCH",
+    "NEWEST",
     "NS_PER_DAY",
     "RUN_ID_PATTERN",
     "Adjustment",
@@ -104,6 +110,8 @@ __all__ = [
     "Booleans",
     "Capital",
     "CappedKelly",
+    "Chunk",
+    "Claim",
     "CostChoice",
     "CostPreset",
     "Costs",
@@ -128,6 +136,11 @@ __all__ = [
     "Input",
     "Integers",
     "Intrabar",
+    "Job",
+    "JobProgress",
+    "JobStatus",
+    "Lease",
+    "Limits",
     "LotSize",
     "MaxHolding",
     "MaxLeverage",
@@ -146,6 +159,8 @@ __all__ = [
     "RiskFree",
     "RiskPerTrade",
     "Run",
+    "RunFilter",
+    "RunPage",
     "RunStatus",
     "SeriesEntry",
     "Severity",
@@ -158,11 +173,14 @@ __all__ = [
     "StrategyDescription",
     "StrategyId",
     "Summary",
+    "Tags",
     "TargetDistance",
     "Timeframe",
     "Trade",
     "TradeStatus",
     "Trades",
+    "Trial",
+    "TrialCount",
     "VolTarget",
     "Weight",
     "instant",

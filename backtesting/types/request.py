@@ -56,6 +56,18 @@ Parameters = Annotated[
 ]
 
 
+def _told_apart(given: object) -> object:
+    """Take a list of tags, as JSON has it, without repetitions."""
+    return tuple(dict.fromkeys(given)) if isinstance(given, list) else given
+
+
+Tags = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=32)], ...],
+    Field(max_length=8),
+    BeforeValidator(_told_apart),
+]
+
+
 class BacktestRequest(OrderOptions):
     """All that is needed to repeat a run; None where the asset or the strategy decides (see `BacktestEngine`)."""
 

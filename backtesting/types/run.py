@@ -104,9 +104,12 @@ class Run:
     completed_at: datetime | None = None
     summary: Summary | None = None
     error: str | None = None
+    tags: tuple[str, ...] = ()
 
     def require_summary(self) -> Summary:
         """Return the summary; BacktestError with the reason where the run has none."""
+        if self.status is RunStatus.RUNNING:
+            raise BacktestError(f"run {self.id} is still running: follow it with get_backtest_status")
         if self.summary is None:
             error = BacktestError(f"run {self.id} {self.status}: {self.error}; mend the request and run it again")
             error.run_id = self.id

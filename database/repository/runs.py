@@ -3,16 +3,17 @@
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.errors import RunNotFoundError, shown
 from backtesting.types import (
+    NEWEST,
     RUN_ID_PATTERN,
     BacktestRequest,
     BacktestResult,
@@ -20,14 +21,18 @@ from backtesting.types import (
     EquityCurve,
     Flag,
     Run,
+    RunFilter,
+    RunPage,
     RunStatus,
     StrategyDescription,
     Summary,
     Trade,
     TradeStatus,
+    Trial,
     Weight,
 )
 from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
+from database.repository.trials import record_trials
 from database.transactions import Transactions
 
 METRIC_COLUMNS = (
@@ -43,7 +48,11 @@ METRIC_COLUMNS = (
     "avg_loss",
     "profit_factor",
 )
+TRADE_FIELDS = tuple(field.name for field in fields(Trade))
 SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics")
+WITH_SUMMARY = sa.select(backtest_runs, *(backtest_results.c[name] for name in SUMMARY_COLUMNS)).outerjoin(
+    backtest_results, backtest_results.c.run_id == backtest_runs.c.id
+)
 
 
 class SqlRunRepository:
@@ -58,24 +67,39 @@ class SqlRunRepository:
         self._transactions.run(lambda connection: _register(connection, rows))
 
     def add(self, run: Run, result: BacktestResult | None) -> None:
-        """Store a run with its result and trades, all or nothing; adding the same run again changes nothing."""
-        self._transactions.run(lambda connection: _add(connection, run, result))
+        """Store a run with its result, trades and trial, all or nothing; adding it again changes nothing."""
+        self._transactions.run(lambda connection: add_runs(connection, [(run, result)]))
 
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""
-        of_run = backtest_results.c.run_id == backtest_runs.c.id
-        summary = (backtest_results.c[name] for name in SUMMARY_COLUMNS)
-        query = sa.select(backtest_runs, *summary).outerjoin(backtest_results, of_run)
-        query = query.where(backtest_runs.c.id == _checked(run_id))
+        query = WITH_SUMMARY.where(backtest_runs.c.id == checked(run_id))
         row = self._transactions.run(lambda connection: connection.execute(query).one_or_none())
         if row is None:
-            raise _not_found(run_id)
+            raise not_found(run_id)
         return _run(row)
+
+    def completed(self, config_hash: str) -> Sequence[Run]:
+        """Return the completed runs of a request, newest first."""
+        query = WITH_SUMMARY.where(backtest_results.c.config_hash == config_hash)
+        query = query.order_by(backtest_runs.c.created_at.desc())
+        return [_run(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
+
+    def find(self, wanted: RunFilter) -> RunPage:
+        """Return the runs that fulfil the filter, page by page."""
+        chosen = WITH_SUMMARY.where(*_conditions(wanted))
+        page = chosen.order_by(*_order(wanted.sort_by)).offset(wanted.offset).limit(wanted.limit)
+        count = chosen.with_only_columns(sa.func.count(), maintain_column_froms=True)
+
+        def read(connection: Connection) -> RunPage:
+            runs = [_run(row) for row in connection.execute(page).all()]
+            return RunPage(runs, connection.scalar(count) or 0)
+
+        return self._transactions.run(read)
 
     def trades(self, run_id: str, offset: int, limit: int) -> Sequence[Trade]:
         """Return at most `limit` trades of a stored run, oldest first, from number `offset`."""
         table = backtest_trades.c
-        query = sa.select(backtest_trades).where(table.run_id == _checked(run_id), table.number >= offset)
+        query = sa.select(backtest_trades).where(table.run_id == checked(run_id), table.number >= offset)
         query = query.order_by(table.number).limit(limit)
         return [_trade(row) for row in self._transactions.run(lambda connection: connection.execute(query).all())]
 
@@ -83,7 +107,7 @@ class SqlRunRepository:
         """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
         packed = self._curve(run_id, backtest_results.c.equity_curve)
         if packed is None:
-            raise _not_found(run_id)
+            raise not_found(run_id)
         return unpack(packed)
 
     def benchmark(self, run_id: str) -> EquityCurve | None:
@@ -92,7 +116,7 @@ class SqlRunRepository:
         return None if packed is None else unpack(packed)
 
     def _curve(self, run_id: str, column: sa.Column[Any]) -> bytes | None:
-        query = sa.select(column).where(backtest_results.c.run_id == _checked(run_id))
+        query = sa.select(column).where(backtest_results.c.run_id == checked(run_id))
         return self._transactions.run(lambda connection: connection.scalar(query))
 
 
@@ -109,7 +133,8 @@ def unpack(packed: bytes) -> EquityCurve:
     return EquityCurve(np.cumsum(numbers[:half]), numbers[half:].view(np.float64))
 
 
-def _checked(run_id: str) -> str:
+def checked(run_id: str) -> str:
+    """Return the id if it is one; RunNotFoundError says what ids look like."""
     if not re.fullmatch(RUN_ID_PATTERN, run_id):
         raise RunNotFoundError(
             f"backtest_id: {shown(run_id)} is no id; run_backtest returns ids of the form bt- and 12 hex digits",
@@ -118,7 +143,8 @@ def _checked(run_id: str) -> str:
     return run_id
 
 
-def _not_found(run_id: str) -> RunNotFoundError:
+def not_found(run_id: str) -> RunNotFoundError:
+    """Say that this user has nothing of that id."""
     return RunNotFoundError(
         f"backtest_id: no stored run {run_id}; take an id that run_backtest returned", field="backtest_id"
     )
@@ -133,14 +159,41 @@ def _register(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(sa.update(trading_strategies).where(gone).values(is_active=False))
 
 
-def _add(connection: Connection, run: Run, result: BacktestResult | None) -> None:
-    new = insert(backtest_runs).values(_run_row(run)).on_conflict_do_nothing().returning(backtest_runs.c.id)
-    is_stored_already = connection.scalar(new) is None
-    if is_stored_already or result is None:
+def add_runs(connection: Connection, made: Sequence[tuple[Run, BacktestResult | None]]) -> None:
+    """Store runs with their results, trades and trials within a transaction; adding one again changes nothing."""
+    if not made:
         return
-    connection.execute(insert(backtest_results).values(_result_row(run.id, result)))
-    if len(result.trades):
-        connection.execute(insert(backtest_trades), [_trade_row(run.id, trade) for trade in result.trades])
+    new = insert(backtest_runs).on_conflict_do_nothing().returning(backtest_runs.c.id)
+    added = set(connection.scalars(new, [_run_row(run) for run, _ in made]))
+    results = [(run, result) for run, result in made if result is not None and run.id in added]
+    if not results:
+        return
+    connection.execute(insert(backtest_results), [_result_row(run.id, result) for run, result in results])
+    if trades := [_trade_row(run.id, trade) for run, result in results for trade in result.trades]:
+        connection.execute(insert(backtest_trades), trades)
+    record_trials(connection, [trial for run, _ in results if (trial := Trial.of(run))])
+
+
+def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    table = backtest_runs.c
+    columns: list[tuple[Any, ColumnElement[Any]]] = [
+        (wanted.strategy_id, table.strategy_id),
+        (wanted.symbol, table.asset),
+        (wanted.status, table.status),
+    ]
+    conditions = [column == value for value, column in columns if value is not None]
+    if wanted.tag is not None:
+        conditions.append(table.tags.contains([wanted.tag]))
+    if wanted.since is not None:
+        conditions.append(table.created_at >= wanted.since)
+    return conditions
+
+
+def _order(sort_by: str) -> list[ColumnElement[Any]]:
+    newest = [backtest_runs.c.created_at.desc(), backtest_runs.c.id]
+    if sort_by == NEWEST:
+        return newest
+    return [backtest_results.c.metrics[sort_by].astext.cast(sa.Double).desc().nulls_last(), *newest]
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -162,6 +215,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "error": run.error,
         "created_at": run.created_at,
         "completed_at": run.completed_at,
+        "tags": list(run.tags),
     }
 
 
@@ -183,7 +237,7 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
 
 
 def _trade_row(run_id: str, trade: Trade) -> dict[str, Any]:
-    return asdict(trade) | {"run_id": run_id, "status": trade.status.value}
+    return {name: getattr(trade, name) for name in TRADE_FIELDS} | {"run_id": run_id, "status": trade.status.value}
 
 
 def _run(row: Row[Any]) -> Run:
@@ -195,6 +249,7 @@ def _run(row: Row[Any]) -> Run:
         completed_at=row.completed_at,
         summary=None if row.metrics is None else _summary(row),
         error=row.error,
+        tags=tuple(row.tags),
     )
 
 

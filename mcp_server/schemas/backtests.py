@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from backtesting.diagnostics.verdict import verdict
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 from backtesting.metrics.growth import Drawdown, Year
 from backtesting.reporting.periods import MONTHS, totals
 from backtesting.types import EquityCurve, Run, Summary, Trade, instant
@@ -32,6 +32,8 @@ KEY_METRICS = (
     "exposure_matched_return",
     "cost_drag",
     "psr",
+    "dsr",
+    "trials_counted",
 )
 TRADE_COLUMNS = (
     "number",
@@ -150,8 +152,8 @@ class MetricsReply(BaseModel):
         summary = run.summary or NOTHING
         chosen = {name: summary.metrics.get(name) for name in names}
         reasons = {name: summary.undefined.get(name, "not_computed") for name, each in chosen.items() if each is None}
-        meant = {each.key: Definition(unit=each.unit, definition=each.definition) for each in METRICS}
-        definitions = {name: meant[name] for name in names} if explain else {}
+        said = {name: MEANINGS[name] for name in names} if explain else {}
+        definitions = {name: Definition(unit=unit, definition=text) for name, (unit, text) in said.items()}
         return cls(backtest_id=run.id, metrics=chosen, undefined=reasons, definitions=definitions)
 
 

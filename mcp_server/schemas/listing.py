@@ -14,6 +14,8 @@ def terse(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     kept = {key: terse(value) for key, value in schema.items() if key not in SILENT or isinstance(value, dict)}
+    if kept.get("additionalProperties") is True:
+        del kept["additionalProperties"]  # the default
     if kept.get("default", ...) is not None or "anyOf" not in kept:
         return kept
     del kept["default"]

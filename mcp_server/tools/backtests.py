@@ -2,18 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
+import anyio.to_thread
 import structlog
+from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ImageContent
 from pydantic import Field, WithJsonSchema
 
+from backtesting.errors import JobFailedError
+from backtesting.jobs.backtest import LongBacktest
+from backtesting.judgement import JUDGED, judged
 from backtesting.metrics import KEYS, require_few, require_known
 from backtesting.metrics.growth import Growth, rolling_sharpe, totals_of, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
 from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
 from backtesting.reports import Reports
+from backtesting.running import most_bars
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
@@ -26,6 +32,7 @@ from backtesting.types import (
     Fill,
     HistoryBars,
     Intrabar,
+    JobStatus,
     LotSize,
     MaxHolding,
     MaxLeverage,
@@ -35,10 +42,12 @@ from backtesting.types import (
     Rate,
     RiskFree,
     Run,
+    RunStatus,
     Sizing,
     StopBase,
     StopDistance,
     StrategyId,
+    Tags,
     TargetDistance,
     Timeframe,
     validated,
@@ -59,6 +68,7 @@ from mcp_server.schemas.backtests import (
     year_rows,
 )
 from mcp_server.services import Services
+from mcp_server.waiting import Calls, Wait
 
 TRADES_A_PAGE, POINTS_OF_A_CURVE, YEARS_A_PAGE, WORST_DRAWDOWNS, LARGEST_PAGE = 12, 40, 20, 5, 500
 FEWEST_POINTS = 3
@@ -66,6 +76,7 @@ LARGEST_OFFSET = 1_000_000_000
 # Short schemas of optional arguments: every client reads them before its first call, refusals tell the bounds.
 NUMBER, WHOLE = WithJsonSchema({"type": "number"}), WithJsonSchema({"type": "integer"})
 DATE, OBJECT = WithJsonSchema({"type": "string", "format": "date"}), WithJsonSchema({"type": "object"})
+TIMEFRAMES = WithJsonSchema({"enum": [each.value for each in Timeframe]})
 DISTANCE = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "object"}]})
 SIZING = (
     "method with its value: percent_equity, risk_per_trade or kelly with fraction, fixed_cash with amount, fixed_units "
@@ -78,18 +89,20 @@ log = structlog.stdlib.get_logger("backtesting_mcp")
 class BacktestTools:
     """The tools; the services are opened by the first call that needs them."""
 
-    def __init__(self, services: Callable[[], Services]) -> None:
+    def __init__(self, services: Callable[[], Services], calls: Calls) -> None:
         self._services = services
+        self._calls = calls
 
-    def run_backtest(  # noqa: PLR0913, PLR0917 - a tool's arguments are flat
+    async def run_backtest(  # noqa: PLR0913, PLR0917 - a tool's arguments are flat
         self,
+        ctx: Context[Any, Any],
         strategy_id: StrategyId,
         asset_symbol: AssetSymbol,
         start_date: Day,
-        end_date: Day,
+        end_date: Annotated[Day, DATE],
         initial_capital: Capital,
         parameters: Parameters,
-        timeframe: Timeframe = Timeframe.D1,
+        timeframe: Annotated[Timeframe, TIMEFRAMES] = Timeframe.D1,
         fill: Annotated[Fill, Field(description="When an order decided at a close is filled")] = "next_open",
         delay_bars: DelayBars = 1,
         costs: Annotated[
@@ -120,21 +133,47 @@ class BacktestTools:
         periods_per_year: Annotated[PeriodsPerYear, NUMBER] | None = None,
         trade_from: Annotated[Day, DATE] | None = None,
         history_bars: Annotated[HistoryBars, WHOLE] | None = None,
+        tags: Tags = (),
+        rerun: bool = False,  # noqa: FBT001, FBT002 - a tool's arguments are named
+        wait_seconds: Wait = 20,
         include_chart: Annotated[bool, Field(strict=True)] = False,  # noqa: FBT002 - an argument of the protocol
     ) -> Annotated[CallToolResult, RunReply]:
         """Test one strategy on one stored symbol and store the run.
 
         Use it to answer whether a strategy would have made money, and whether to believe it: the answer sets it beside
-        buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good.
+        buy and hold at the same costs, and lists what speaks against it. Returns a backtest_id that is kept for good;
+        the same request gives the stored run unless `rerun`, and what takes longer than wait_seconds goes on.
         """
-        # every other argument is a field of the request
-        given = {name: value for name, value in locals().items() if name not in {"self", "include_chart"}}
-        request = validated(BacktestRequest, **given)
-        services = self._services()
-        run = services.engine.run(request)
+        given = locals()
+        fields = {name: given[name] for name in BacktestRequest.model_fields if name in given}
+        request = validated(BacktestRequest, **fields)
+        services = await anyio.to_thread.run_sync(self._services)
+        asked = LongBacktest(request=request, tags=tags, rerun=rerun)
+        is_long = most_bars(request) > services.engine.limits.inline_bars
+        run = await (self._long if is_long else self._short)(services, asked, wait_seconds, ctx)
+        if run.status is RunStatus.RUNNING:
+            return reply(RunReply.of(run), f"{headline(run)}; follow it with get_backtest_status('{run.id}')")
         more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
         pictures, missed = drawn(services.reports, run.id) if include_chart else ([], "")
         return reply(RunReply.of(run), report(run) + more + missed, *pictures)
+
+    async def _short(self, services: Services, asked: LongBacktest, seconds: float, _: Any) -> Run:
+        """Run beside us in a thread."""
+        begun, future = await anyio.to_thread.run_sync(
+            lambda: services.runner.start(asked.request, asked.tags, rerun=asked.rerun)
+        )
+        run = await self._calls.result(future, seconds)
+        return begun if run is None else await anyio.to_thread.run_sync(judged, run, services.trials)
+
+    async def _long(self, services: Services, asked: LongBacktest, seconds: float, ctx: Context[Any, Any]) -> Run:
+        """Have a worker run it."""
+        job = await anyio.to_thread.run_sync(services.jobs.submit, asked)
+        job = await self._calls.job(services.jobs, job, seconds, ctx)
+        if job.status is JobStatus.COMPLETED:
+            return await anyio.to_thread.run_sync(services.run, job.id)
+        if job.status.is_open:
+            return Run(job.id, RunStatus.RUNNING, asked.request, created_at=job.created_at, tags=asked.tags)
+        raise JobFailedError(f"{job.id} {job.status}: {job.error or 'it was stopped'}")
 
     def get_backtest_results(
         self,
@@ -147,7 +186,7 @@ class BacktestTools:
 
         Use it to look closer at a run, or at one of an earlier conversation.
         """
-        run = self._services().runs.get(backtest_id)
+        run = self._services().run(backtest_id)
         match section:
             case "trades":
                 return self._trades(run, offset, limit or TRADES_A_PAGE)
@@ -173,10 +212,10 @@ class BacktestTools:
 
         Use it for figures the summary leaves out: tails, drawdowns, benchmark-relative and trade statistics.
         """
-        names = KEYS if metrics is None else require_known(metrics)
+        names = (*KEYS, *JUDGED) if metrics is None else _known(metrics)
         if explain:
             require_few(names)
-        run = self._services().runs.get(backtest_id)
+        run = self._services().run(backtest_id)
         run.require_summary()
         found = MetricsReply.of(run, names, explain=explain)
         lines = [headline(run), metric_lines(found.metrics, found.undefined)]
@@ -252,3 +291,8 @@ def drawn(reports: Reports, run_id: str) -> tuple[list[ImageContent], str]:
     except Exception:
         log.exception("picture", run_id=run_id)
         return [], f"\nThe run is stored, but its picture could not be drawn: plot_backtest('{run_id}') tries again."
+
+
+def _known(names: list[str]) -> list[str]:
+    require_known(name for name in names if name not in JUDGED)
+    return list(dict.fromkeys(names))

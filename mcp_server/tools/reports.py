@@ -31,8 +31,8 @@ class ReportTools:
     def plot_backtest(self, backtest_id: str, kind: ChartKind = "equity", theme: Theme = "light") -> CallToolResult:
         """Draw a run. Use it to show how it went."""
         services = self._services()
-        run = services.runs.get(backtest_id)
-        picture = image(services.reports.chart(backtest_id, kind, theme))
+        run = services.run(backtest_id)
+        picture = image(services.reports.chart(run.id, kind, theme))
         lines = [headline(run), f"Picture: {kind}.", *doubts(run.require_summary())]
         return CallToolResult(content=[picture, TextContent(type="text", text="\n".join(lines))])
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from backtesting.diagnostics.verdict import verdict as believed
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.html.markup import NOTHING, Markup, element, items, joined, section, table
 from backtesting.reporting.text import sentence, terms, untold, value
@@ -66,7 +66,7 @@ def trades(runs: Sequence[CompletedRun]) -> Markup:
 def metrics(runs: Sequence[CompletedRun]) -> Markup:
     """Return every metric with its unit and its definition."""
     columns = ["metric", *(run.run.id if len(runs) > 1 else "value" for run in runs), "unit", "definition"]
-    rows = [[each.key, *(_told(run, each.key) for run in runs), each.unit, each.definition] for each in METRICS]
+    rows = [[key, *(_told(run, key) for run in runs), *meaning] for key, meaning in MEANINGS.items()]
     return section("metrics", "Metrics", table(columns, rows, "numbers single" if len(runs) == 1 else "numbers"))
 
 

@@ -1,0 +1,11 @@
+"""The kinds of long work that can be asked for, one module each."""
+
+from typing import Any
+
+from backtesting.job import JobKind
+from backtesting.jobs.backtest import BACKTEST
+from backtesting.jobs.batch import BATCH
+
+__all__ = ["JOB_KINDS"]
+
+JOB_KINDS: tuple[JobKind[Any], ...] = (BACKTEST, BATCH)

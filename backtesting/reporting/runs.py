@@ -1,0 +1,55 @@
+"""Many runs, long work and comparisons in plain text."""
+
+import json
+from collections.abc import Sequence
+
+from backtesting.comparison import Comparison
+from backtesting.reporting.text import headline, table, value
+from backtesting.types import Job, Run
+
+SHOWN = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
+
+
+def job_line(job: Job) -> str:
+    """Return where long work stands, in one line."""
+    progress = job.progress
+    told = [f"{job.id} {job.kind} {job.status}"]
+    if progress.total:
+        told.append(f"{progress.done} of {progress.total} {progress.stage}".rstrip())
+    if job.eta_seconds is not None:
+        told.append(f"about {job.eta_seconds:,.0f} s left")
+    if progress.best:
+        told.append(f"best so far {json.dumps(dict(progress.best))}")
+    if job.error:
+        told.append(job.error)
+    return "; ".join(told)
+
+
+def run_lines(runs: Sequence[Run], sort_by: str) -> list[str]:
+    """Return one line a run with its key metrics, the one it is sorted by first."""
+    return [f"{headline(run)}: {_figures(run, sort_by)}" for run in runs]
+
+
+def comparison_lines(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
+    """Return what makes the runs unlike, then their metrics side by side, then their order where they are alike."""
+    ids = [run.id for run in comparison.runs]
+    unlike = [f"- {name}: {'; '.join(map(str, values))}" for name, values in comparison.differences.items()]
+    lines = ["These runs are not alike, so they are not ranked. They differ in:", *unlike] if unlike else []
+    rows = [["", *ids], *([key, *(_told(run, key) for run in comparison.runs)] for key in metrics)]
+    lines += [*(headline(run) for run in comparison.runs), *table(rows)]
+    if comparison.ranking:
+        lines.append(f"Alike in data, period, costs and fills; by Sharpe ratio: {' > '.join(comparison.ranking)}")
+    return lines
+
+
+def _figures(run: Run, sort_by: str) -> str:
+    if run.summary is None:
+        return run.error or "no result yet"
+    keys = dict.fromkeys([*([sort_by] if sort_by in run.summary.metrics else []), *SHOWN])
+    return ", ".join(f"{key} {_told(run, key)}" for key in keys)
+
+
+def _told(run: Run, key: str) -> str:
+    if run.summary is None:
+        return ""
+    return value(key, run.summary.metrics.get(key), run.summary.undefined.get(key, "not computed"))
