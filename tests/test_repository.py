@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -67,6 +67,9 @@ class Kept(RunRepository):
     def add(self, run: Run, result: BacktestResult | None) -> None:
         self.result = result
         self.add_to.add(run, result)
+
+    def completed(self, config_hash: str) -> Sequence[Run]:
+        return self.add_to.completed(config_hash)
 
 
 @pytest.fixture(params=["in memory", "PostgreSQL"])
