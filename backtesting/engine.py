@@ -128,12 +128,12 @@ class BacktestEngine:
             costs_assumed=request.costs is None and asset.asset_class is AssetClass.UNKNOWN,
         )
 
-    def load(self, plan: Plan) -> tuple[Plan, LoadedBars]:
-        """Load what the plan reads, and write into it which prices these are.
+    def load(self, plan: Plan, history: int | None = None) -> tuple[Plan, LoadedBars]:
+        """Load what the plan reads, with `history` bars before it or as many as it wants; note which prices these are.
 
         LimitExceededError when there are more bars than one run may have.
         """
-        loaded = load_bars(self._bars, plan.request, plan.period, plan.history)
+        loaded = load_bars(self._bars, plan.request, plan.period, plan.history if history is None else history)
         if len(loaded.bars) > self.limits.bars:
             raise LimitExceededError(
                 f"start_date: the period has {len(loaded.bars)} bars and a run may have at most {self.limits.bars}: "

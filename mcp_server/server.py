@@ -22,6 +22,7 @@ from mcp_server.resources import add_resources
 from mcp_server.schemas.answers import refusal
 from mcp_server.schemas.listing import outline, terse
 from mcp_server.services import Services
+from mcp_server.tools.audit import AuditTools
 from mcp_server.tools.backtests import BacktestTools
 from mcp_server.tools.batches import BatchTools
 from mcp_server.tools.data import DataTools
@@ -102,6 +103,7 @@ def tools_of(
     """Return the tools in the order they are listed, those of the standard set first."""
     backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
     batches, runs, reports = BatchTools(services, calls), RunTools(services), ReportTools(services)
+    audit = AuditTools(services)
     standard = [
         brief(backtests.run_backtest, "Run a backtest", writes=True),
         brief(backtests.get_backtest_results, "Read a backtest"),
@@ -119,6 +121,8 @@ def tools_of(
     research = [
         brief(batches.run_batch, "Run a batch", writes=True),
         brief(runs.compare_backtests, "Compare runs"),
+        brief(audit.explain_trade, "Explain a trade"),
+        brief(audit.verify_run, "Replay a run"),
         strict(reports.export_backtest, "Export backtests", writes=True),
     ]
     return standard if toolset == "standard" else [*standard, *research]

@@ -38,8 +38,9 @@ LEVELS = (
     ("strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("judgement", "comparison"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),
-    ("import_report", "fetching", "reports", "job", "running"),
-    ("file_import", "provider_import", "jobs", "worker", "submission"),
+    ("import_report", "fetching", "reports", "job", "running", "replay"),
+    ("file_import", "provider_import", "jobs", "worker", "submission", "verification"),
+    ("explanation",),
 )
 INSIDE_MCP_SERVER = (
     ("data_folders", "progress"),

@@ -47,7 +47,7 @@ IBM: dict[str, Any] = {
 STANDARD = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
 STANDARD += ["import_market_data", "list_assets", "get_market_data"]
 STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest", "plot_backtest"]
-TOOLS = [*STANDARD, "run_batch", "compare_backtests", "export_backtest"]
+TOOLS = [*STANDARD, "run_batch", "compare_backtests", "explain_trade", "verify_run", "export_backtest"]
 WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest", "export_backtest"}
 WITHOUT_STRUCTURE = {"plot_backtest", "export_backtest"}
 SIXTY_KB = 60_000
@@ -744,3 +744,43 @@ async def test_a_resource_that_is_not_there_is_a_protocol_error(client: Client, 
         await client.read_resource(uri)
 
     assert told.value.error.code == -32602
+
+
+WORST_TOLD = {"direction": "both", "stop_loss": {"atr": 2}, "trailing_stop": 0.2, "take_profit": 0.5}
+
+
+@pytest.mark.parametrize("strategy", [each.id() for each in STRATEGIES if each is not BuyAndHold])
+async def test_a_trade_is_explained_in_text_and_structure_under_four_kilobytes(client: Client, strategy: str) -> None:
+    run = await client.call_tool("run_backtest", IBM | WORST_TOLD | {"strategy_id": strategy})
+    backtest_id = (run.structured_content or {})["backtest_id"]
+
+    why = await client.call_tool("explain_trade", {"backtest_id": backtest_id, "number": 1})
+
+    assert not why.is_error and why.structured_content is not None
+    assert len(text_of(why)) + len(json.dumps(why.structured_content)) < FOUR_KB
+    told = why.structured_content["why"]
+    assert set(told["levels"]) == {"stop", "trailing stop", "target"}
+    assert told["entry_decision"]["indicators"]["close"][1] > 0
+    assert why.structured_content["trade"]["number"] == 1
+
+
+async def test_a_run_is_verified_in_text_and_structure(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    verified = await client.call_tool("verify_run", {"backtest_id": run["backtest_id"]})
+
+    assert verified.structured_content == {
+        "backtest_id": run["backtest_id"],
+        "identical": True,
+        "changes": {"causes": [], "effects": [], "metrics": [], "metrics_changed": 0},
+    }
+    assert "identical" in text_of(verified)
+
+
+async def test_what_cannot_be_explained_or_verified_is_told_with_what_would_be_right(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    of_run = {"backtest_id": run["backtest_id"]}
+
+    assert "its trades are 0 to " in await refused(client, "explain_trade", of_run | {"number": 1_000})
+    assert "number" in await refused(client, "explain_trade", of_run | {"number": 2**70})
+    assert "no stored run" in await refused(client, "verify_run", {"backtest_id": "bt-000000000000"})

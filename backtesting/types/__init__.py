@@ -1,5 +1,6 @@
 """The words of the domain: what comes in is validated once, what we produce is frozen."""
 
+from backtesting.types.audit import Change, Decision, Explanation, FillDetail, MetricChange, Verification
 from backtesting.types.catalog import AssetEdit, AssetEntry, AssetPage, AssetSearch, SeriesEntry
 from backtesting.types.costs import (
     COST_PRESETS,
@@ -110,6 +111,7 @@ __all__ = [
     "Booleans",
     "Capital",
     "CappedKelly",
+    "Change",
     "Chunk",
     "Claim",
     "CostChoice",
@@ -117,14 +119,17 @@ __all__ = [
     "Costs",
     "Coverage",
     "Day",
+    "Decision",
     "DelayBars",
     "Diagnostic",
     "Direction",
     "EquityCurve",
     "ExitReason",
+    "Explanation",
     "FetchMode",
     "FetchRequest",
     "Fill",
+    "FillDetail",
     "Finding",
     "FixedCash",
     "FixedUnits",
@@ -144,6 +149,7 @@ __all__ = [
     "LotSize",
     "MaxHolding",
     "MaxLeverage",
+    "MetricChange",
     "MetricValue",
     "MinNotional",
     "OrderOptions",
@@ -181,6 +187,7 @@ __all__ = [
     "Trades",
     "Trial",
     "TrialCount",
+    "Verification",
     "VolTarget",
     "Weight",
     "instant",
