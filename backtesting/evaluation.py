@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time
 
 import numpy as np
 
+from backtesting.benchmark import held
 from backtesting.calendars import periods_per_year
 from backtesting.conditions import Conditions, bars_before, conditions_of, needs_true_range
 from backtesting.data_loader import LoadedBars, Period
@@ -44,6 +45,7 @@ class Plan:
     asset: Asset
     costs: Costs
     costs_assumed: bool
+    benchmark: Period | None = None
 
     @property
     def history(self) -> int:
@@ -86,6 +88,8 @@ def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
         options=request,
     )
     simulation = simulate(loaded.bars, signals, terms, conditions)
+    if loaded.benchmark:
+        simulation = replace(simulation, benchmark=held(loaded.benchmark, terms), held=simulation.benchmark)
     summary = _Report(plan, loaded, year, terms, simulation).summary()
     time = loaded.bars.time[loaded.history :]
     curves = EquityCurve(time, simulation.equity), EquityCurve(time, simulation.benchmark)
@@ -172,6 +176,8 @@ class _Report:
             counters=counters,
             metrics=metrics,
             sessions=len(evidence.returns),
+            held_return=self._held_return(),
+            carried=counters.get("benchmark_missing_bars") or 0,
         )
         flags = flags_of(findings)
         return Summary(metrics, undefined, flags, counters, self._provenance(evidence), diagnose(findings, flags))
@@ -200,6 +206,11 @@ class _Report:
         bar = self.simulation.bankrupt_bar
         return None if bar is None else instant(self._period.time[bar])
 
+    def _held_return(self) -> float:
+        """Return the total return of buy and hold of the asset itself."""
+        held = self.simulation.benchmark if self.simulation.held is None else self.simulation.held
+        return float(held[-1]) / self.plan.request.initial_capital - 1.0
+
     def _base_time(self) -> int | None:
         """Return the instant returns start from, or None where the first bar is the base (A4)."""
         if self.loaded.history and self.loaded.history >= self.terms.delay:
@@ -208,11 +219,13 @@ class _Report:
 
     def _counters(self) -> Mapping[str, int | None]:
         """Return what happened to signals and orders, and how many bars are missing (P4)."""
+        other = self.loaded.benchmark
         idle = self._period.volume[self.simulation.trades.fill_bars] == 0
         return {
             **self.simulation.counters,
             "zero_volume_fills": int(np.count_nonzero(idle)),
             "missing_bars": self.loaded.gaps.count if self.loaded.gaps else None,
+            **({} if other is None else {"benchmark_missing_bars": int(np.count_nonzero(~other.traded))}),
         }
 
     def _provenance(self, evidence: Evidence) -> Mapping[str, object]:
@@ -237,6 +250,16 @@ class _Report:
             "costs": self.plan.costs.model_dump(mode="json", exclude_defaults=True),
             "seed": request.seed,
             "versions": versions(),
+            **self._provenance_of_benchmark(),
+        }
+
+    def _provenance_of_benchmark(self) -> Mapping[str, object]:
+        if (other := self.loaded.benchmark) is None:
+            return {}
+        return {
+            "benchmark": other.asset.symbol,
+            "benchmark_adjustment": other.adjustment,
+            "benchmark_data_hash": data_hash(other.bars, other.adjustment),
         }
 
 

@@ -35,6 +35,7 @@ LEVELS = (
     ("trade_book", "order_trading"),
     ("strategy", "simulation", "provenance", "flags", "resampling", "data_quality", "providers", "overfitting"),
     ("data_loader", "diagnostics"),
+    ("benchmark",),
     ("strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("judgement", "comparison"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),

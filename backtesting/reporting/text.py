@@ -138,9 +138,14 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def _comparison(run: Run, summary: Summary) -> list[str]:
     told = _told(summary)
     held = run.request.initial_capital * (1 + (summary.metrics["benchmark_return"] or 0.0))
-    rows = [("", "strategy", "buy and hold"), ("final capital", told["final_capital"], f"{held:,.2f}")]
+    other = run.request.benchmark
+    rows = [
+        ("", "strategy", f"buy and hold {other}" if other else "buy and hold"),
+        ("final capital", told["final_capital"], f"{held:,.2f}"),
+    ]
     rows += [(label, told[own], told[benchmark]) for label, own, benchmark in BESIDE_BENCHMARK]
-    return [*table(rows), f"buy and hold with the same time in the market: {told['exposure_matched_return']}"]
+    of = f" {run.request.asset_symbol}" if other else ""
+    return [*table(rows), f"buy and hold{of} with the same time in the market: {told['exposure_matched_return']}"]
 
 
 def _trading(summary: Summary) -> list[str]:

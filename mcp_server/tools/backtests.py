@@ -76,6 +76,7 @@ LARGEST_OFFSET = 1_000_000_000
 # Short schemas of optional arguments: every client reads them before its first call, refusals tell the bounds.
 NUMBER, WHOLE = WithJsonSchema({"type": "number"}), WithJsonSchema({"type": "integer"})
 DATE, OBJECT = WithJsonSchema({"type": "string", "format": "date"}), WithJsonSchema({"type": "object"})
+TEXT = WithJsonSchema({"type": "string"})
 TIMEFRAMES = WithJsonSchema({"enum": [each.value for each in Timeframe]})
 DISTANCE = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "object"}]})
 SIZING = (
@@ -133,6 +134,7 @@ class BacktestTools:
         periods_per_year: Annotated[PeriodsPerYear, NUMBER] | None = None,
         trade_from: Annotated[Day, DATE] | None = None,
         history_bars: Annotated[HistoryBars, WHOLE] | None = None,
+        benchmark: Annotated[AssetSymbol, TEXT] | None = None,
         tags: Tags = (),
         rerun: bool = False,  # noqa: FBT001, FBT002 - a tool's arguments are named
         wait_seconds: Wait = 20,
