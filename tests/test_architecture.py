@@ -12,7 +12,10 @@ PACKAGES = ("backtesting", "config", "database", "mcp_server", "utils")
 MAY_IMPORT = {
     "main": PACKAGES,
     "backtesting": ("backtesting",),
-    "config": ("config", "backtesting", "database", "mcp_server.services", "mcp_server.data_folders", "utils"),
+    "config": (
+        *("config", "backtesting", "database", "utils"),
+        *("mcp_server.services", "mcp_server.data_folders", "mcp_server.server"),
+    ),
     "database": ("database", "backtesting.types", "backtesting.errors", "backtesting.assets"),
     "mcp_server": ("mcp_server", "backtesting", "utils"),
     "utils": ("utils",),

@@ -98,6 +98,7 @@ def test_the_readme_lists_every_command(capsys: pytest.CaptureFixture[str]) -> N
         "worker",
         "demo",
         "backtest",
+        "verify",
         "import",
         "fetch",
         "assets",
