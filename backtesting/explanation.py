@@ -9,7 +9,7 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError, InvalidInputError, Problem
 from backtesting.evaluation import year_of
 from backtesting.ports import RunRepository
-from backtesting.replay import Evaluated, replay
+from backtesting.replay import Evaluated, ended, replay
 from backtesting.types import (
     AtrMultiple,
     Bars,
@@ -33,7 +33,7 @@ def explain(engine: BacktestEngine, runs: RunRepository, run_id: str, number: in
     The run is replayed. Where that does not give the stored trade again, on the very bars of the run, the trade is told
     as it was stored, with what has changed since.
     """
-    run = runs.get(run_id)
+    run = ended(runs, run_id)
     if run.summary is None:
         raise BacktestError(f"run {run.id} failed and has no trades: {run.error}")
     trade = _stored(run, run.summary, runs, number)

@@ -6,7 +6,8 @@ from backtesting.data_loader import LoadedBars
 from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError, DatabaseUnavailableError
 from backtesting.evaluation import Plan, evaluate
-from backtesting.types import BacktestResult, Run
+from backtesting.ports import RunRepository
+from backtesting.types import BacktestResult, Run, RunStatus
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,6 +17,14 @@ class Evaluated:
     plan: Plan
     loaded: LoadedBars
     result: BacktestResult
+
+
+def ended(runs: RunRepository, run_id: str) -> Run:
+    """Return a stored run that has ended; BacktestError for one that has not, which there is nothing to replay of."""
+    run = runs.get(run_id)
+    if run.status not in {RunStatus.COMPLETED, RunStatus.FAILED}:
+        raise BacktestError(f"run {run.id} is {run.status}, so there is nothing to replay yet: wait until it has ended")
+    return run
 
 
 def replay(engine: BacktestEngine, run: Run) -> Evaluated | BacktestError:

@@ -10,7 +10,7 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError
 from backtesting.ports import RunRepository
 from backtesting.provenance import config_hash, versions
-from backtesting.replay import Evaluated, replay
+from backtesting.replay import Evaluated, ended, replay
 from backtesting.types import (
     BacktestRequest,
     Change,
@@ -34,7 +34,7 @@ def verify(engine: BacktestEngine, runs: RunRepository, run_id: str) -> Verifica
 
     A failed run is compared by its error.
     """
-    run = runs.get(run_id)
+    run = ended(runs, run_id)
     again = replay(engine, run)
     if run.summary is None or isinstance(again, BacktestError):
         return Verification(run_id, tuple(_versions(run)), tuple(_ends(run, again)), ())

@@ -125,6 +125,18 @@ def test_the_result_says_which_and_a_replay_tells_when_its_bars_have_changed() -
     assert "benchmark_return" in {each.name for each in raw.metrics}
 
 
+def test_the_same_request_is_answered_from_the_store_until_the_bars_of_its_benchmark_change() -> None:
+    desk = with_other(IBM, AAPL)
+
+    first, again = (desk.run("macd", benchmark="OTHER") for _ in range(2))
+    desk.bars.store(OTHER, Timeframe.D1, [Bars(AAPL.time.copy(), *(1.0 * each for each in AAPL.ohlcv))], no_record)
+    anew = desk.run("macd", benchmark="OTHER")
+
+    assert first.id == again.id != anew.id
+    assert first.summary is not None and anew.summary is not None
+    assert first.summary.metrics["benchmark_return"] != anew.summary.metrics["benchmark_return"]
+
+
 def test_the_asset_itself_is_the_default_under_its_own_name_too() -> None:
     run = Desk(STAIRS).run(benchmark="TEST")
 

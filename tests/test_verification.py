@@ -11,7 +11,7 @@ from backtesting.errors import BacktestError, RunNotFoundError
 from backtesting.reporting.audit import verification_lines
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import Strategy, StrategyRegistry
-from backtesting.types import BacktestResult, Bars, Change, Run, Timeframe, Verification
+from backtesting.types import BacktestResult, Bars, Change, Run, RunStatus, Timeframe, Verification
 from backtesting.verification import verify
 from tests.fixtures.in_memory import STOCK, Desk, no_record
 from tests.fixtures.postgres import Database
@@ -196,3 +196,12 @@ def test_a_run_whose_strategy_is_gone_cannot_be_replayed_and_says_why() -> None:
 
     (outcome,) = found.effects
     assert (outcome.then, "unknown strategy 'scripted'" in outcome.now) == ("completed", True)
+
+
+def test_a_run_that_has_not_ended_is_not_replayed() -> None:
+    desk = Desk(IBM)
+    run = replace(desk.run("macd", **YEARS), status=RunStatus.RUNNING, summary=None)
+    desk.runs.stored[run.id] = run, None
+
+    with pytest.raises(BacktestError, match="is running, so there is nothing to replay yet"):
+        verified(desk, run)
