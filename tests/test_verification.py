@@ -147,7 +147,7 @@ def test_numbers_that_change_without_a_cause_are_told_with_how_much() -> None:
     metrics = {**stored.summary.metrics, "total_trades": 7}
     altered = replace(stored, summary=replace(stored.summary, metrics=metrics))
     trades = replace(result.trades, pnl=result.trades.pnl + np.eye(1, len(result.trades), 3)[0])
-    desk.runs.stored[run.id] = altered, BacktestResult(altered.summary, trades, result.equity)  # type: ignore[arg-type]
+    desk.runs.stored[run.id] = altered, BacktestResult(altered.summary, trades, result.equity, result.benchmark)  # type: ignore[arg-type]
 
     found = verified(desk, run)
 
