@@ -1,4 +1,4 @@
-"""What a bar may know, bars that are missing, and in which units figures are told (T1, T6, A5, N3)."""
+"""What a bar may know, missing bars, equal terms, and in which units figures are told (T1, T6, W4, A5, N3)."""
 
 from datetime import date
 from typing import Any
@@ -115,3 +115,25 @@ def test_n3_only_the_column_of_percent_is_in_percent() -> None:
     trades = run(enter=(0,), leave=(2,)).trades
 
     assert (trades[0].pnl_percent, trades.returns[0]) == pytest.approx((-10.0, -0.1), rel=1e-12)
+
+
+# W4: sets of parameters compared on equal terms
+
+
+@pytest.mark.parametrize("options", [{}, {"stop_loss": 0.2}], ids=["vectorbt", "ours"])
+def test_w4_with_one_trade_from_and_history_sets_start_together_and_their_echoed_requests_repeat_them(
+    options: dict[str, Any],
+) -> None:
+    desk = Desk(sample_bars("ibm"))
+    shared = {"start_date": "2002-01-02", "end_date": "2006-12-29", "trade_from": "2002-03-01", "history_bars": 52}
+    sets = [{"fast_period": 5, "slow_period": 10}, {"fast_period": 20, "slow_period": 50}]
+
+    runs = [desk.run("sma_crossover", parameters=each, **shared, **options) for each in sets]
+    again = [desk.engine.run(run.request) for run in runs]
+
+    provenance = [run.summary.provenance for run in runs if run.summary]
+    assert [each["first_tradable_bar"][:10] for each in provenance] == ["2002-03-01", "2002-03-01"]
+    assert [each["history_bars"] for each in provenance] == [52, 52]
+    assert [run.summary and run.summary.metrics for run in again] == [
+        run.summary and run.summary.metrics for run in runs
+    ]
