@@ -1,7 +1,9 @@
 """Commands that bring prices in and show what is stored."""
 
 import argparse
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backtesting.assets import spellings_of
 from backtesting.reporting.catalog import asset_lines
@@ -20,6 +22,9 @@ from config.program import Program
 from utils.logger import tell
 from utils.progress import ProgressBar
 
+if TYPE_CHECKING:
+    from backtesting.file_import import FileOutcome
+
 LISTED_ASSETS = 200
 
 
@@ -33,15 +38,18 @@ def add_to(commands: Commands) -> None:
 def import_files(program: Program, options: argparse.Namespace) -> int:
     """Import price files, or folders or archives of them, and say how they were understood."""
     said = {name: getattr(options, name) for name in ("symbol", "timeframe", "zone", "day_first", "dry_run")}
-    refused = 0
+    requests = [validated(ImportRequest, path=path, **said) for path in options.paths]
     with ProgressBar() as bar:
         watch = lambda progress: bar.show(progress.done / progress.total, progress.source)  # noqa: E731
-        for path in options.paths:
-            for outcome in program.application().import_files(validated(ImportRequest, path=path, **said), watch):
-                with bar.hidden():
-                    (tell if outcome.error else print)(str(outcome))
-                refused += outcome.error is not None
-    return 1 if refused else 0
+        outcomes = chain.from_iterable(program.application().import_files(each, watch) for each in requests)
+        return 1 if sum(_is_refused(outcome, bar) for outcome in outcomes) else 0
+
+
+def _is_refused(outcome: "FileOutcome", bar: ProgressBar) -> bool:
+    """Tell what became of a file, and whether it was refused."""
+    with bar.hidden():
+        (tell if outcome.error else print)(str(outcome))
+    return outcome.error is not None
 
 
 def assets(program: Program, options: argparse.Namespace) -> int:
