@@ -118,7 +118,7 @@ def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals, conditions:
     for indicator in signals.indicators.values():
         defined &= np.isfinite(indicator)
     delay = plan.request.delay
-    earliest = max(_first_fill(plan, loaded) - delay, 0)
+    earliest = max(first_fill(plan, loaded) - delay, 0)
     deciding = np.flatnonzero(defined[earliest : len(defined) - delay])
     if not len(deciding) and len(defined) > plan.warmup + delay and not defined.any():
         raise NoBarsError(
@@ -136,13 +136,20 @@ def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals, conditions:
     return earliest + int(deciding[0])
 
 
-def _first_fill(plan: Plan, loaded: LoadedBars) -> int:
+def first_fill(plan: Plan, loaded: LoadedBars) -> int:
     """Return the first bar of the period, or of `trade_from` where that is later."""
     day = plan.request.trade_from
     if day is None:
         return loaded.history
     start = nanoseconds(datetime.combine(day, time(), UTC))
     return max(loaded.history, int(np.searchsorted(loaded.session, start)))
+
+
+def base_time(loaded: LoadedBars, delay: int) -> int | None:
+    """Return the instant returns start from, or None where the first bar is the base (A4)."""
+    if loaded.history and loaded.history >= delay:
+        return int(loaded.bars.time[loaded.history - 1])
+    return int(loaded.bars.time[0]) if delay == 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +205,7 @@ class _Report:
             initial_capital=self.plan.request.initial_capital,
             periods_per_year=self.year.periods,
             risk_free=self.plan.request.risk_free,
-            base_time=self._base_time(),
+            base_time=base_time(self.loaded, self.terms.delay),
             seed=self.plan.request.seed,
         )
 
@@ -210,12 +217,6 @@ class _Report:
         """Return the total return of buy and hold of the asset itself."""
         held = self.simulation.benchmark if self.simulation.held is None else self.simulation.held
         return float(held[-1]) / self.plan.request.initial_capital - 1.0
-
-    def _base_time(self) -> int | None:
-        """Return the instant returns start from, or None where the first bar is the base (A4)."""
-        if self.loaded.history and self.loaded.history >= self.terms.delay:
-            return int(self.loaded.bars.time[self.loaded.history - 1])
-        return int(self.loaded.bars.time[0]) if self.terms.delay == 0 else None
 
     def _counters(self) -> Mapping[str, int | None]:
         """Return what happened to signals and orders, and how many bars are missing (P4)."""

@@ -87,6 +87,7 @@ from backtesting.types.run import (
     Summary,
     Weight,
 )
+from backtesting.types.search import SearchRange, SearchSpace, ValueRange
 from backtesting.types.trading import ExitReason, Signals, Simulation, StrategyDescription, Trade, Trades, TradeStatus
 from backtesting.types.trial import Trial, TrialCount
 
@@ -168,6 +169,8 @@ __all__ = [
     "RunFilter",
     "RunPage",
     "RunStatus",
+    "SearchRange",
+    "SearchSpace",
     "SeriesEntry",
     "Severity",
     "Signals",
@@ -187,6 +190,7 @@ __all__ = [
     "Trades",
     "Trial",
     "TrialCount",
+    "ValueRange",
     "Verification",
     "VolTarget",
     "Weight",
