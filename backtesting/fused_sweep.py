@@ -26,9 +26,9 @@ class Bench:
 
     def __init__(self, plan: Plan, loaded: LoadedBars, rule: Rule, threads: int) -> None:
         request, bars = plan.request, loaded.bars
-        ends, base = _levels(loaded, request.delay)
+        ends = _ends(loaded, request.delay)
         price = bars.open if request.fill == "next_open" else bars.close
-        self._course = Course(_fixed(price), _fixed(bars.close), _fixed(ends), base)
+        self._course = _course(price, bars.close, ends)
         self._terms = Terms(
             capital=request.initial_capital,
             commission=plan.costs.commission,
@@ -39,7 +39,7 @@ class Bench:
             entry_crosses=rule.entry.crosses,
             exit_crosses=rule.exit.crosses,
         )
-        self._rooms = [rooms(len(bars), len(ends) + 1) for _ in range(threads)]
+        self._rooms = [rooms(len(bars), len(ends)) for _ in range(threads)]
 
     def sums(self, lines: Floats, rows: Integers, sizes: Floats, pool: Executor) -> Any:
         """Return the kernel's sums for sets that compare these rows of the lines, the work split among the threads."""
@@ -72,19 +72,27 @@ def fused(plan: Plan, loaded: LoadedBars, grid: ParameterGrid, threads: int) -> 
 def compile_kernel() -> None:
     """Compile the kernel, or load what was compiled, by trading two bars."""
     two = np.ones(2)
-    course = Course(_fixed(two), _fixed(two), _fixed(np.arange(2)), base=True)
+    course = _course(two, two, np.arange(2))
     terms = Terms(1.0, 0.0, 0.0, 0, 1, 0, entry_crosses=True, exit_crosses=True)
     ground = Ground(course, terms, np.ones((1, 2)))
-    machine_code()(ground, rooms(2, 3), np.zeros((1, 4), np.int64), np.ones(1), np.zeros(1, RAW))
+    machine_code()(ground, rooms(2, 2), np.zeros((1, 4), np.int64), np.ones(1), np.zeros(1, RAW))
 
 
-def _levels(loaded: LoadedBars, delay: int) -> tuple[Integers, bool]:
-    """Return the bars whose closes are the levels of returns, and whether the capital comes before them (A4)."""
+def _ends(loaded: LoadedBars, delay: int) -> Integers:
+    """Return the bars at whose closes returns are taken.
+
+    Where the first bar is the base it is none of them (A4): nothing can fill there, so its level is the capital.
+    """
     session = loaded.session[loaded.history :]
     ends = np.append(np.flatnonzero(session[1:] != session[:-1]), len(session) - 1)
-    if base_time(loaded, delay) is not None:
-        return ends + loaded.history, True
-    return np.concatenate([[0], ends[ends > 0]]) + loaded.history, False
+    if base_time(loaded, delay) is None:
+        ends = ends[ends > 0]
+    return ends + loaded.history
+
+
+def _course(price: Floats, close: Floats, ends: Integers) -> Course:
+    ended = np.searchsorted(ends, np.arange(len(close) + 1))
+    return Course(_fixed(price), _fixed(close), _fixed(ends), _fixed(ended))
 
 
 def _scale(plan: Plan, loaded: LoadedBars) -> Scale:

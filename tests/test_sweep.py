@@ -245,10 +245,10 @@ from backtesting.sweep_kernel import RAW, Course, Ground, Terms, machine_code, r
 def fixed(column):
     column.flags.writeable = False
     return column
-course = Course(fixed(np.ones(4)), fixed(np.ones(4)), fixed(np.arange(4)), True)
+course = Course(fixed(np.ones(4)), fixed(np.ones(4)), fixed(np.arange(4)), fixed(np.arange(5)))
 terms = Terms(100.0, 0.0, 0.0, 0, 1, 0, False, False)
 lines, raw = np.array([[1.0, 0, 0, 0], [0, 0, 0, 0], [0, 1.0, 0, 0]]), np.zeros(1, RAW)
-machine_code()(Ground(course, terms, lines), rooms(4, 5), np.array([[0, 1, 2, 1]]), np.ones(1), raw)
+machine_code()(Ground(course, terms, lines), rooms(4, 4), np.array([[0, 1, 2, 1]]), np.ones(1), raw)
 print(raw["final"][0])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)

@@ -52,20 +52,54 @@ def leave(now: Any, rooms: Rooms, terms: Terms, price: float) -> None:
 
 @compiled
 def carry_to(now: Any, course: Course, rooms: Rooms, stop: int) -> None:
-    """Account for the bars up to `stop` at which cash and units stood still: equity, drawdown, levels of sessions."""
-    if stop > now.begin:
-        if now.units == 0.0:
-            level(now, now.booked)
-        else:
-            ride(now, course, stop)
-            now.held += stop - now.begin
-    session = now.session
-    cash, units = now.booked, now.units
-    while session < len(course.ends) and course.ends[session] < stop:
-        rooms.levels[session + 1] = cash + course.close[course.ends[session]] * units
-        session += 1
-    now.session = session
+    """Account for the bars up to `stop` at which cash and units stood still: equity, drawdown, returns of sessions."""
+    if stop == now.begin:
+        return
+    if now.units == 0.0:
+        level(now, now.booked)
+        rest(now, course, rooms, stop)
+    else:
+        ride(now, course, stop)
+        earn(now, course, rooms, stop)
+        now.held += stop - now.begin
     now.begin = stop
+
+
+@compiled
+def rest(now: Any, course: Course, rooms: Rooms, stop: int) -> None:
+    """Write the returns of sessions that end flat: the first may differ from the level before, the others are 0."""
+    until = course.ended[stop]
+    if until == now.session:
+        return
+    rooms.returns[now.session] = step(now, now.booked)
+    rooms.returns[now.session + 1 : until] = 0.0
+    now.session = until
+
+
+@compiled
+def earn(now: Any, course: Course, rooms: Rooms, stop: int) -> None:
+    """Write the returns of sessions that end with a position."""
+    until = course.ended[stop]
+    returns, ends = rooms.returns[now.session : until], course.ends[now.session : until]
+    cash, units, before, product, largest = now.booked, now.units, now.before, now.product, now.largest
+    for session in range(len(ends)):
+        after = cash + course.close[ends[session]] * units
+        change = after / before - 1.0 if before > 0 else 0.0
+        product *= 1.0 + change
+        largest = max(largest, abs(change))
+        returns[session] = change
+        before = after
+    now.before, now.product, now.largest, now.session = before, product, largest, until
+
+
+@compiled
+def step(now: Any, after: float) -> float:
+    """Return the change to the next level as a fraction, 0 where nothing is left to lose, and multiply it in."""
+    change: float = after / now.before - 1.0 if now.before > 0 else 0.0
+    now.product *= 1.0 + change
+    now.largest = max(now.largest, abs(change))
+    now.before = after
+    return change
 
 
 @compiled
@@ -82,8 +116,8 @@ def level(now: Any, equity: float) -> None:
 def ride(now: Any, course: Course, stop: int) -> None:
     """Follow the equity of a position; the lowest level under a peak is the deepest drawdown from it."""
     cash, units, peak, trough, lowest = now.booked, now.units, now.peak, now.trough, now.lowest
-    for bar in range(now.begin, stop):
-        equity = cash + course.close[bar] * units
+    for close in course.close[now.begin : stop]:
+        equity = cash + close * units
         if equity > peak:
             lowest = min(lowest, trough / peak)
             peak = trough = equity

@@ -35,15 +35,15 @@ RAW = np.dtype(
 
 
 class Course(NamedTuple):
-    """The loaded bars: fill prices and closes (n,), and the bars (m,) whose closes end a session of the period.
+    """The loaded bars: fill prices and closes (n,), and the bars (m,) at whose closes returns are taken.
 
-    `base` tells whether the capital is the first level returns are measured from; else the first of `ends` is (A4).
+    `ended` counts, for each bar and for the one behind the last, those of `ends` before it, (n + 1,).
     """
 
     price: Floats
     close: Floats
     ends: Integers
-    base: bool
+    ended: Integers
 
 
 class Terms(NamedTuple):
@@ -78,9 +78,9 @@ class Stack(NamedTuple):
 
 
 class Rooms(NamedTuple):
-    """Room for the levels (m + 1,) of one set and for fees, profits and losses of its trades; each thread its own."""
+    """Room for the m returns of one set and for fees, profits and losses of its trades; each thread its own."""
 
-    levels: Floats
+    returns: Floats
     fees: Floats
     won: Floats
     lost: Floats
@@ -94,11 +94,11 @@ class Work(NamedTuple):
     rooms: Rooms
 
 
-def rooms(bars: int, levels: int) -> Rooms:
-    """Return room for one set over so many bars, which has one trade in two of them at most, and so many levels."""
+def rooms(bars: int, returns: int) -> Rooms:
+    """Return room for one set over so many bars, which has one trade in two of them at most, and so many returns."""
     trades = bars // 2 + 1
     stack = Stack(np.empty(DEEPEST, np.int64), np.empty(DEEPEST))
-    return Rooms(np.empty(levels), np.empty(trades), np.empty(trades), np.empty(trades), stack)
+    return Rooms(np.empty(returns), np.empty(trades), np.empty(trades), np.empty(trades), stack)
 
 
 NOW = np.dtype(
@@ -109,7 +109,10 @@ NOW = np.dtype(
         ("entry_price", "f8"),
         ("entry_fees", "f8"),
         ("begin", "i8"),  # the bar since when cash and units stand
-        ("session", "i8"),
+        ("session", "i8"),  # as many returns are written
+        ("before", "f8"),
+        ("product", "f8"),
+        ("largest", "f8"),
         ("peak", "f8"),
         ("trough", "f8"),
         ("lowest", "f8"),

@@ -59,35 +59,24 @@ def trade(ground: Ground, work: Work, rows: Any, size: float, first: int) -> Non
 
 
 @compiled
-def returns(rooms: Rooms, first: int, last: int, raw: Any) -> None:
-    """Turn the levels from `first` to `last` into returns, in their own place, and add up what is made of them."""
-    levels = rooms.levels
-    product, largest, before = 1.0, 0.0, levels[first]
-    for at in range(first, last):
-        after = levels[at + 1]
-        change = 0.0
-        if after != before and before > 0:
-            change = after / before - 1.0
-            product *= 1.0 + change
-            largest = max(largest, abs(change))
-        levels[at] = change
-        before = after
-    count = last - first
-    raw.returns, raw.product, raw.largest = count, product, largest
-    raw.summed = summed(levels, first, count, rooms.stack)
+def add_up(rooms: Rooms, now: Any, raw: Any) -> None:
+    """Leave what is made of the returns, which become squares of their distance from the mean."""
+    returns, count = rooms.returns, now.session
+    raw.returns, raw.product, raw.largest = count, now.product, now.largest
+    raw.summed = summed(returns, 0, count, rooms.stack)
     mean = raw.summed / count
-    for at in range(first, last):
-        apart = levels[at] - mean
-        levels[at] = apart * apart
-    raw.squares = summed(levels, first, count, rooms.stack)
+    for at in range(count):
+        apart = returns[at] - mean
+        returns[at] = apart * apart
+    raw.squares = summed(returns, 0, count, rooms.stack)
 
 
 @compiled
 def begin(now: Any, terms: Terms) -> None:
     """Open the account of a set."""
-    now.cash = now.booked = now.peak = now.trough = terms.capital
-    now.lowest = 1.0
-    now.units = 0.0
+    now.cash = now.booked = now.peak = now.trough = now.before = terms.capital
+    now.lowest = now.product = 1.0
+    now.units = now.largest = 0.0
     now.begin = terms.history
     now.session = now.trades = now.closed = now.won = now.lost = now.held = 0
 
@@ -105,8 +94,7 @@ def one_set(ground: Ground, work: Work, rows: Any, size: float, raw: Any) -> Non
     trade(ground, work, rows, size, first)
     raw.final = now.booked + course.close[-1] * now.units
     raw.peak, raw.lowest = now.peak, min(now.lowest, now.trough / now.peak)
-    rooms.levels[0] = terms.capital
-    returns(rooms, 0 if course.base else 1, len(course.ends), raw)
+    add_up(rooms, now, raw)
     raw.closed, raw.won, raw.held = now.closed, now.won, now.held
     raw.won_money = summed(rooms.won, 0, now.won, rooms.stack)
     raw.lost_money = summed(rooms.lost, 0, now.lost, rooms.stack)

@@ -5,6 +5,8 @@ from math import isfinite
 from backtesting.sweep_kernel.layout import compiled
 from backtesting.types import Floats
 
+STRIDE = 64
+
 
 @compiled
 def last_difference(above: Floats, below: Floats, bar: int) -> float:
@@ -19,30 +21,55 @@ def last_difference(above: Floats, below: Floats, bar: int) -> float:
 @compiled
 def holds(above: Floats, below: Floats, crosses: bool, bar: int) -> bool:  # noqa: FBT001 - compiled
     """Tell whether one line is above the other at the bar, and, for a crossing, was below it before."""
-    if not above[bar] - below[bar] > 0:
-        return False
-    return not crosses or last_difference(above, below, bar) < 0
+    return above[bar] - below[bar] > 0 and (not crosses or last_difference(above, below, bar) < 0)
+
+
+@compiled
+def turns(above: Floats, below: Floats, bar: int, stop: int) -> int:
+    """Count the bars of [bar, stop) with one line above the other that was not so at the bar before."""
+    upper, lower, count = above[bar - 1 : stop], below[bar - 1 : stop], 0
+    for at in range(stop - bar):  # from 0, so that no index can be negative and the loop becomes vectors
+        count += (upper[at + 1] - lower[at + 1] > 0) & (upper[at] - lower[at] <= 0)
+    return count
+
+
+@compiled
+def passes(above: Floats, below: Floats, bar: int, stop: int) -> int:
+    """Count the bars of [bar, stop) with one line above the other."""
+    upper, lower, count = above[bar:stop], below[bar:stop], 0
+    for at in range(stop - bar):
+        count += upper[at] - lower[at] > 0
+    return count
 
 
 @compiled
 def next_crossing(above: Floats, below: Floats, bar: int, stop: int) -> int:
-    """Return the first bar of [bar, stop) where one line crosses above the other, or `stop`."""
-    before = last_difference(above, below, bar)
-    for at in range(bar, stop):
-        difference = above[at] - below[at]
-        if difference != 0:
-            if difference > 0 and before < 0:
-                return at
-            before = difference
+    """Return the first bar of [bar, stop) where one line crosses above the other, or `stop`.
+
+    Whole strides without a turn are counted through by vector instructions.
+    """
+    at = max(bar, 1)
+    while at < stop:
+        end = min(at + STRIDE, stop)
+        if turns(above, below, at, end) > 0:
+            for each in range(at, end):
+                if holds(above, below, True, each):  # noqa: FBT003 - compiled
+                    return each
+        at = end
     return stop
 
 
 @compiled
 def next_above(above: Floats, below: Floats, bar: int, stop: int) -> int:
     """Return the first bar of [bar, stop) where one line is above the other, or `stop`."""
-    for at in range(bar, stop):
-        if above[at] - below[at] > 0:
-            return at
+    at = bar
+    while at < stop:
+        end = min(at + STRIDE, stop)
+        if passes(above, below, at, end) > 0:
+            for each in range(at, end):
+                if above[each] - below[each] > 0:
+                    return each
+        at = end
     return stop
 
 
