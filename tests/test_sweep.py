@@ -6,18 +6,21 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from backtesting.errors import NoBarsError
+from backtesting.indicators import sma
 from backtesting.line_bank import LineBank
+from backtesting.rules import Line, Rule, is_above, price
 from backtesting.strategies import STRATEGIES
-from backtesting.strategy import SearchRange, Strategy
+from backtesting.strategy import SearchRange, Strategy, StrategyType
 from backtesting.sweep import evaluate_chunk, path_of, sweep, with_first_day
 from backtesting.sweep_figures import STATISTICS, joined
-from backtesting.types import Asset, AssetClass, Bars, SearchSpace, Timeframe
+from backtesting.types import Asset, AssetClass, Bars, Run, SearchSpace, Signals, Timeframe
 from tests.fixtures.in_memory import Desk
 from tests.fixtures.series import bars_of, sample_bars
 from tests.fixtures.sweeps import prepared, told, wandering
@@ -26,6 +29,29 @@ ROOT = Path(__file__).parents[1]
 DECLARED = [strategy for strategy in STRATEGIES if strategy.rule()]
 SEEDS = range(12)
 CROSSOVERS = SearchSpace(parameters={"fast_period": (2, 3, 5, 8), "slow_period": (8, 13, 21, 34)})
+
+
+class Quarrel(Strategy):
+    """Enters while the close is above one mean and leaves while it is above another, so that it often wants both."""
+
+    title: ClassVar[str] = "Quarrel"
+    strategy_type: ClassVar[StrategyType] = "benchmark"
+
+    enter: int = Field(default=5, ge=1, description="Bars in the mean to enter above")
+    leave: int = Field(default=20, ge=1, description="Bars in the mean to leave above")
+
+    @property
+    def warmup(self) -> int:
+        return max(self.enter, self.leave) - 1
+
+    @classmethod
+    def rule(cls) -> Rule:
+        enter, leave = (Line(sma, parameters=(name,)) for name in ("enter", "leave"))
+        return Rule(is_above(price("close"), enter), is_above(price("close"), leave))
+
+    def signals(self, bars: Bars) -> Signals:
+        enter, leave = sma(bars.close, self.enter), sma(bars.close, self.leave)
+        return Signals(bars.close > enter, bars.close > leave, {"enter": enter, "leave": leave})
 
 
 def some_values(given: SearchRange, kind: type, random: np.random.Generator) -> tuple[Any, ...]:
@@ -78,14 +104,16 @@ def test_a_declared_rule_gives_every_set_the_figures_of_its_single_run_bit_for_b
     assert compared > 40 and traded > compared
 
 
-def assert_as_single(desk: Desk, result: Any, number: int) -> None:
+def assert_as_single(desk: Desk, result: Any, number: int) -> Run | None:
     if result.figures.failed[number]:
         with pytest.raises(NoBarsError):
             desk.engine.run(result.request_of(number))
-        return
-    metrics, undefined = told(desk.engine.run(result.request_of(number)))
+        return None
+    run = desk.engine.run(result.request_of(number))
+    metrics, undefined = told(run)
     assert result.figures.metrics(number) == metrics
     assert result.figures.undefined(number) == undefined
+    return run
 
 
 def test_the_best_set_is_the_single_run_of_its_own_echoed_request() -> None:
@@ -180,6 +208,19 @@ def test_a_strategy_without_a_rule_is_swept_all_the_same() -> None:
     assert (result.path, len(result.figures)) == ("single", 4)
     for number in range(4):
         assert_as_single(desk, result, number)
+
+
+def test_an_exit_beats_an_entry_of_the_same_bar_in_a_sweep_too() -> None:
+    desk = Desk(wandering(4, 400), strategies=[Quarrel])
+    space = SearchSpace(parameters={"enter": (2, 5, 30), "leave": (3, 20, 60)})
+    plan, loaded, grid = prepared(desk, space, Quarrel.id())
+
+    result = sweep(plan, loaded, grid)
+
+    assert result.path == "fused" and (result.figures.columns["total_trades"] > 0).sum() > 4
+    for number in range(len(grid)):
+        run = assert_as_single(desk, result, number)
+        assert run and run.summary and run.summary.counters["conflicting_signals"]
 
 
 def test_position_size_is_a_parameter_like_any_other() -> None:
