@@ -13,7 +13,7 @@ from backtesting.types import Bars, Floats, Integers
 
 ROOM = 64_000_000  # bytes of lines kept
 LEAST, MOST_LINES = 4, 4096
-MOST_SETS = 16_384
+MOST_SETS, MOST_CELLS = 16_384, 200_000_000  # half a second of work, after which a sweep can be told to end
 Key = tuple[Line, tuple[Any, ...]]
 
 
@@ -23,6 +23,7 @@ class LineBank:
     def __init__(self, bars: Bars, room: int = ROOM) -> None:
         self._bars = bars
         self._most = min(max(room // (8 * len(bars)), LEAST), MOST_LINES)
+        self._sets = max(min(MOST_SETS, MOST_CELLS // len(bars)), 1)
         self.lines: Floats = np.empty((self._most, len(bars)))  # takes memory only where it is written
         self._places: OrderedDict[Key, int] = OrderedDict()
         self._last: tuple[Any, Any] = (None, None)
@@ -31,12 +32,12 @@ class LineBank:
     def chunks(self, rule: Rule, grid: ParameterGrid) -> Iterator[tuple[slice, Integers]]:
         """Yield spans of sets, and for each the rows of `lines` its sets compare, (sets, 4), valid until the next.
 
-        A span is as long as its lines have room together, and never so long that what is asked of it takes memory.
+        A span is as long as its lines have room together, and never so long that it takes memory or time to speak of.
         """
         tables = {line: _Table(line, grid) for line in rule.lines}
         first = 0
         while first < len(grid):
-            span = self._fitting(list(tables.values()), first, min(first + MOST_SETS, len(grid)))
+            span = self._fitting(list(tables.values()), first, min(first + self._sets, len(grid)))
             rows = {line: self._rows(table, span) for line, table in self._placed(tables, span)}
             yield span, np.stack([rows[line] for line in rule.lines], axis=1)
             first = span.stop

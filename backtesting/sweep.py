@@ -18,9 +18,9 @@ import numpy as np
 
 from backtesting.data_loader import LoadedBars
 from backtesting.decisions import Terms
-from backtesting.errors import BacktestError, NoBarsError
+from backtesting.errors import BacktestError, InvalidInputError, NoBarsError, Problem
 from backtesting.evaluation import Plan, evaluate, first_fill
-from backtesting.parameter_grid import ParameterGrid
+from backtesting.parameter_grid import POSITION_SIZE, ParameterGrid
 from backtesting.simulation import is_plain
 from backtesting.sweep_figures import Figures, figures_from, joined
 from backtesting.types import BacktestRequest, Summary, instant
@@ -53,6 +53,10 @@ def sweep(
     `on_chunk` is told the sets done and the sets in all after each chunk; what it raises ends the sweep. NoBarsError
     where the bars end before the set with the longest warm-up can decide and fill.
     """
+    if plan.request.sizing is not None and POSITION_SIZE in grid.columns:
+        raise InvalidInputError(
+            [Problem("space", "position_size is short for sizing percent_equity: drop one of the two")]
+        )
     common = with_first_day(with_history(plan, grid), loaded, grid)
     parts = []
     for part in _evaluated(common, loaded, grid, threads):

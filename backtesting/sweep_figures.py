@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from backtesting.metrics.undefined import ROUNDING, ROUNDING_OF_RETURNS, Undefined
 from backtesting.types import Booleans, Floats, MetricValue, Summary
 
+T = TypeVar("T", bound=np.generic)
 STATISTICS = (
     "final_capital",
     "total_return",
@@ -99,11 +100,18 @@ def joined(parts: Iterable[Figures]) -> Figures:
     """Return the figures of consecutive parts of a grid as one."""
     told = list(parts)
     return Figures(
-        columns={name: np.concatenate([each.columns[name] for each in told]) for name in STATISTICS},
-        codes={name: np.concatenate([each.codes[name] for each in told]) for name in STATISTICS},
-        failed=np.concatenate([each.failed for each in told]),
+        columns={name: _frozen([each.columns[name] for each in told]) for name in STATISTICS},
+        codes={name: _frozen([each.codes[name] for each in told]) for name in STATISTICS},
+        failed=_frozen([each.failed for each in told]),
         failure=next((each.failure for each in told if each.failure), None),
     )
+
+
+def _frozen(parts: Sequence[NDArray[T]]) -> NDArray[T]:
+    """Return the parts as one column, read-only."""
+    column = np.concatenate(parts)
+    column.flags.writeable = False
+    return column
 
 
 def _metric(summary: Summary | str, name: str) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from backtesting.errors import NoBarsError
+from backtesting.errors import InvalidInputError, NoBarsError
 from backtesting.indicators import sma
 from backtesting.line_bank import LineBank
 from backtesting.rules import Line, Rule, is_above, price
@@ -233,6 +233,21 @@ def test_position_size_is_a_parameter_like_any_other() -> None:
     assert (len(grid), grid.skipped, result.path) == (4, 2, "fused")
     for number in range(4):
         assert_as_single(desk, result, number)
+
+
+def test_position_size_beside_a_sizing_is_refused() -> None:
+    desk = Desk(wandering(9, 300))
+    space = SearchSpace(parameters={"position_size": (0.25, 1.0)})
+
+    with pytest.raises(InvalidInputError, match="space: position_size is short for sizing"):
+        sweep(*prepared(desk, space, "rsi", sizing={"method": "fixed_cash", "amount": 100.0}))
+
+
+def test_figures_are_frozen() -> None:
+    figures = sweep(*prepared(Desk(wandering(9, 300)), CROSSOVERS, "sma_crossover")).figures
+
+    with pytest.raises(ValueError, match="read-only"):
+        figures.columns["total_return"][0] = 1.0
 
 
 def test_prices_that_never_move_fail_a_set_in_the_words_of_its_single_run() -> None:
