@@ -54,11 +54,21 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Benchmark:
+    """Another asset's bars at the times of the run's own; `traded` tells where it has a bar itself."""
+
+    asset: Asset
+    bars: Bars
+    traded: Booleans
+    adjustment: Adjustment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LoadedBars:
     """Bars of a run: `history` of them come before its first day; `adjustment` says which prices they are.
 
     `session` labels each bar by midnight UTC of its session's day (A1). `gaps` are the bars the calendar expects in the
-    period and that are not there (T6), None where it is not known.
+    period and that are not there (T6), None where it is not known. `benchmark` is there if a chosen one was asked for.
     """
 
     bars: Bars
@@ -66,6 +76,7 @@ class LoadedBars:
     adjustment: Adjustment
     session: Integers
     gaps: Gaps | None
+    benchmark: Benchmark | None = None
 
     @property
     def period(self) -> Bars:

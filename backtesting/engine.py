@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from backtesting.benchmark import find_benchmark, load_benchmark
 from backtesting.data_loader import LoadedBars, days_covered, load_bars, require_period
 from backtesting.errors import (
     BacktestError,
@@ -49,6 +50,7 @@ from backtesting.types import (
     validated,
 )
 
+MADE_OF = ("data_hash", "benchmark_data_hash", "versions")
 PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto", AssetClass.FX: "fx"}
 
 
@@ -118,37 +120,42 @@ class BacktestEngine:
                 "costs": request.costs or preset,
             }
         )
+        costs = _costs(complete, COST_PRESETS[preset])
+        benchmark = find_benchmark(self._bars, asset, complete, costs)
+        complete = complete.model_copy(update={"benchmark": benchmark.asset.symbol if benchmark else None})
         return Plan(
             request=complete,
             period=require_period(self._bars, asset, complete),
             strategy=strategy,
             position_size=position_size,
             asset=asset,
-            costs=_costs(complete, COST_PRESETS[preset]),
+            costs=costs,
             costs_assumed=request.costs is None and asset.asset_class is AssetClass.UNKNOWN,
+            benchmark=benchmark,
         )
 
-    def load(self, plan: Plan) -> tuple[Plan, LoadedBars]:
-        """Load what the plan reads, and write into it which prices these are.
+    def load(self, plan: Plan, history: int | None = None) -> tuple[Plan, LoadedBars]:
+        """Load what the plan reads, with `history` bars before it or as many as it wants; note which prices these are.
 
         LimitExceededError when there are more bars than one run may have.
         """
-        loaded = load_bars(self._bars, plan.request, plan.period, plan.history)
+        loaded = load_bars(self._bars, plan.request, plan.period, plan.history if history is None else history)
         if len(loaded.bars) > self.limits.bars:
             raise LimitExceededError(
                 f"start_date: the period has {len(loaded.bars)} bars and a run may have at most {self.limits.bars}: "
                 "choose a shorter period or a longer timeframe",
                 field="start_date",
             )
-        return with_adjustment(plan, loaded.adjustment), loaded
+        beside = load_benchmark(self._bars, plan.benchmark, plan.request, loaded)
+        return with_adjustment(plan, loaded.adjustment), replace(loaded, benchmark=beside)
 
     def known(self, plan: Plan, loaded: LoadedBars) -> Run | None:
         """Return the completed run of the same request on the same bars by the same versions, where there is one."""
         candidates = [(run, run.summary.provenance) for run in self._completed(plan) if run.summary]
         if not candidates:
             return None
-        hashed = data_hash(loaded.bars, loaded.adjustment)
-        same = (run for run, told in candidates if (told["data_hash"], told["versions"]) == (hashed, versions()))
+        made_of = (*_hashes(loaded), versions())
+        same = (run for run, told in candidates if tuple(map(told.get, MADE_OF)) == made_of)
         return next(same, None)
 
     def begun(self, plan: Plan, run_id: str | None = None, tags: Sequence[str] = ()) -> Run:
@@ -183,6 +190,12 @@ class BacktestEngine:
             return None
         self._runs.add(self.failed(run, error), None)
         return run.id
+
+
+def _hashes(loaded: LoadedBars) -> tuple[str, str | None]:
+    """Return the hashes of the bars and of the benchmark's, None where there is none."""
+    beside = loaded.benchmark
+    return data_hash(loaded.bars, loaded.adjustment), data_hash(beside.bars, beside.adjustment) if beside else None
 
 
 def _costs(request: BacktestRequest, usual: Costs) -> Costs:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time
 
 import numpy as np
 
+from backtesting.benchmark import held
 from backtesting.calendars import periods_per_year
 from backtesting.conditions import Conditions, bars_before, conditions_of, needs_true_range
 from backtesting.data_loader import LoadedBars, Period
@@ -14,7 +15,6 @@ from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
 from backtesting.metrics import Evidence, measure
-from backtesting.metrics.growth import Growth, totals_by_year
 from backtesting.provenance import config_hash, data_hash, versions
 from backtesting.simulation import simulate
 from backtesting.strategy import RECURSIVE_UNSTABLE, Strategy
@@ -48,6 +48,7 @@ class Plan:
     asset: Asset
     costs: Costs
     costs_assumed: bool
+    benchmark: Period | None = None
 
     @property
     def history(self) -> int:
@@ -90,9 +91,12 @@ def evaluate(plan: Plan, loaded: LoadedBars) -> BacktestResult:
         options=request,
     )
     simulation = simulate(loaded.bars, signals, terms, conditions)
+    if loaded.benchmark:
+        simulation = replace(simulation, benchmark=held(loaded.benchmark, terms), held=simulation.benchmark)
     summary = _Report(plan, loaded, year, terms, simulation).summary()
-    curve = EquityCurve(loaded.period.time, simulation.equity)
-    return BacktestResult(summary, simulation.trades, curve)
+    time = loaded.period.time
+    curves = EquityCurve(time, simulation.equity), EquityCurve(time, simulation.benchmark)
+    return BacktestResult(summary, simulation.trades, *curves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def year_of(plan: Plan, loaded: LoadedBars) -> Year:
 def first_decision(plan: Plan, loaded: LoadedBars, signals: Signals, conditions: Conditions) -> int:
     """Return the number of the bar that decides first: the last one before the period, or the first defined (W2)."""
     series, bars, delay = [*conditions.series, *signals.indicators.values()], len(loaded.bars), plan.request.delay
-    deciding = first_defined(series, max(_first_fill(plan, loaded) - delay, 0), bars - delay)
+    deciding = first_defined(series, max(first_fill(plan, loaded) - delay, 0), bars - delay)
     if deciding is None and bars > plan.warmup + delay and first_defined(series, 0, bars) is None:
         raise NoBarsError(
             f"the indicators of {plan.request.strategy_id} are undefined on all {bars} bars, as on prices that "
@@ -144,13 +148,20 @@ def first_defined(series: Sequence[Floats], first: int, behind: int) -> int | No
     return None
 
 
-def _first_fill(plan: Plan, loaded: LoadedBars) -> int:
+def first_fill(plan: Plan, loaded: LoadedBars) -> int:
     """Return the first bar of the period, or of `trade_from` where that is later."""
     day = plan.request.trade_from
     if day is None:
         return loaded.history
     start = nanoseconds(datetime.combine(day, time(), UTC))
     return max(loaded.history, int(np.searchsorted(loaded.session, start)))
+
+
+def base_time(loaded: LoadedBars, delay: int) -> int | None:
+    """Return the instant returns start from, or None where the first bar is the base (A4)."""
+    if loaded.history and loaded.history >= delay:
+        return int(loaded.bars.time[loaded.history - 1])
+    return int(loaded.bars.time[0]) if delay == 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,10 +195,11 @@ class _Report:
             counters=counters,
             metrics=metrics,
             sessions=len(evidence.returns),
+            held_return=self._held_return(),
+            carried=counters.get("benchmark_missing_bars") or 0,
         )
         flags = flags_of(findings)
-        provenance, years = self._provenance(evidence), self._benchmark_years(evidence)
-        return Summary(metrics, undefined, flags, counters, provenance, diagnose(findings, flags), years)
+        return Summary(metrics, undefined, flags, counters, self._provenance(evidence), diagnose(findings, flags))
 
     @property
     def _period(self) -> Bars:
@@ -205,7 +217,7 @@ class _Report:
             initial_capital=self.plan.request.initial_capital,
             periods_per_year=self.year.periods,
             risk_free=self.plan.request.risk_free,
-            base_time=self._base_time(),
+            base_time=base_time(self.loaded, self.terms.delay),
             seed=self.plan.request.seed,
         )
 
@@ -213,24 +225,20 @@ class _Report:
         bar = self.simulation.bankrupt_bar
         return None if bar is None else instant(self._period.time[bar])
 
-    def _benchmark_years(self, evidence: Evidence) -> Mapping[str, float]:
-        curve = EquityCurve(self._period.time, self.simulation.benchmark)
-        growth = Growth(curve, evidence.initial_capital, evidence.base_time)
-        return {str(year): total for year, total in totals_by_year(growth).items()}
-
-    def _base_time(self) -> int | None:
-        """Return the instant returns start from, or None where the first bar is the base (A4)."""
-        if self.loaded.history and self.loaded.history >= self.terms.delay:
-            return int(self.loaded.bars.time[self.loaded.history - 1])
-        return int(self.loaded.bars.time[0]) if self.terms.delay == 0 else None
+    def _held_return(self) -> float:
+        """Return the total return of buy and hold of the asset itself."""
+        held = self.simulation.benchmark if self.simulation.held is None else self.simulation.held
+        return float(held[-1]) / self.plan.request.initial_capital - 1.0
 
     def _counters(self) -> Mapping[str, int | None]:
         """Return what happened to signals and orders, and how many bars are missing (P4)."""
+        other = self.loaded.benchmark
         idle = self._period.volume[self.simulation.trades.fill_bars] == 0
         return {
             **self.simulation.counters,
             "zero_volume_fills": int(np.count_nonzero(idle)),
             "missing_bars": self.loaded.gaps.count if self.loaded.gaps else None,
+            **({} if other is None else {"benchmark_missing_bars": int(np.count_nonzero(~other.traded))}),
         }
 
     def _provenance(self, evidence: Evidence) -> Mapping[str, object]:
@@ -255,6 +263,16 @@ class _Report:
             "costs": self.plan.costs.model_dump(mode="json", exclude_defaults=True),
             "seed": request.seed,
             "versions": versions(),
+            **self._provenance_of_benchmark(),
+        }
+
+    def _provenance_of_benchmark(self) -> Mapping[str, object]:
+        if (other := self.loaded.benchmark) is None:
+            return {}
+        return {
+            "benchmark": other.asset.symbol,
+            "benchmark_adjustment": other.adjustment,
+            "benchmark_data_hash": data_hash(other.bars, other.adjustment),
         }
 
 

@@ -54,6 +54,8 @@ class Findings:
     counters: Mapping[str, int | None]
     metrics: Mapping[str, MetricValue]
     sessions: int
+    held_return: float
+    carried: int = 0
 
 
 def flags_of(found: Findings) -> tuple[Flag, ...]:
@@ -109,6 +111,12 @@ def _data(found: Findings) -> Iterator[Flag]:
             "missing_bars",
             f"{found.gaps.count:,} bars that the calendar expects are missing, the first ones from "
             f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC: nothing is decided or filled there",
+        )
+    if found.carried:
+        yield Flag(
+            "benchmark_gaps",
+            f"{found.request.benchmark} lacks {found.carried:,} of the bars of {found.asset.symbol}: "
+            "its last close is carried on there",
         )
     if told := [each.message for each in found.series.warnings if each.code not in TOLD_BY_OTHERS]:
         more = f"; and {len(told) - NAMED_WARNINGS} more" if len(told) > NAMED_WARNINGS else ""

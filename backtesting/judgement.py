@@ -9,7 +9,7 @@ warm-up, so that two parameter sets on one period seldom share it.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from backtesting.metrics import Undefined
+from backtesting.metrics import METRICS, Undefined
 from backtesting.overfitting import deflated_sharpe
 from backtesting.ports import TrialLedger
 from backtesting.types import Run, Summary, Trial, TrialCount
@@ -22,6 +22,11 @@ JUDGED: Mapping[str, tuple[str, str]] = {
         "Probability that the true Sharpe ratio is above what luck alone shows (Bailey and Lopez de Prado 2014)",
     ),
     TRIALS_COUNTED: ("count", "Configurations tried on this symbol and timeframe in an overlapping period"),
+}
+# unit and definition of all that is told of a run
+MEANINGS: Mapping[str, tuple[str, str]] = {
+    **{metric.key: (metric.unit, metric.definition) for metric in METRICS},
+    **JUDGED,
 }
 
 

@@ -171,6 +171,10 @@ class RunRepository(RunRecorder, Protocol):
         """Return the whole equity curve of a completed run."""
         ...
 
+    def benchmark(self, run_id: str) -> EquityCurve | None:
+        """Return the equity curve of buy and hold beside it; None where the run was stored without."""
+        ...
+
 
 class TrialLedger(Protocol):
     """Remembers every configuration that was ever evaluated for one user."""

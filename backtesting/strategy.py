@@ -3,18 +3,32 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from backtesting.errors import InvalidInputError, Problem, UnknownNameError
-from backtesting.types import Bars, Input, Signals, StrategyDescription
+from backtesting.rules import Rule
+from backtesting.types import Bars, Input, SearchRange, Signals, StrategyDescription
 
 LARGEST_WINDOW = 5000
 RECURSIVE_UNSTABLE = 250
-WHOLE_STEP = 1e-9
+
+__all__ = [
+    "LARGEST_WINDOW",
+    "RECURSIVE_UNSTABLE",
+    "Rule",
+    "SearchRange",
+    "Sizing",
+    "Strategy",
+    "StrategyRegistry",
+    "StrategyType",
+    "parameter_names",
+    "parameter_problems",
+    "problems_of",
+    "split_position_size",
+]
 
 StrategyType = Literal["trend_following", "mean_reversion", "momentum", "benchmark"]
 
@@ -23,28 +37,6 @@ class Sizing(Input):
     """The part of `parameters` that belongs to the request and not to the strategy (contract section 1)."""
 
     position_size: Annotated[float, Field(gt=0, le=1, description="Fraction of equity used per entry, in (0, 1]")] = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRange:
-    """The values of a parameter that an optimiser may try: from `low` to `high`, both included, `step` apart."""
-
-    low: float
-    high: float
-    step: float
-
-    def __post_init__(self) -> None:
-        if not (self.step > 0 and self.low < self.high and abs(self._steps - round(self._steps)) < WHOLE_STEP):
-            raise ValueError(f"{self}: high must be one or more whole steps above low")
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """Every value, whole numbers where low and step are whole."""
-        return tuple(self.low + number * self.step for number in range(round(self._steps) + 1))
-
-    @property
-    def _steps(self) -> float:
-        return (self.high - self.low) / self.step
 
 
 class Strategy(Input, ABC):
@@ -111,6 +103,11 @@ class Strategy(Input, ABC):
     def unstable(self) -> int:
         """Further bars until recursive indicators have forgotten their seed (contract W1)."""
         return 0
+
+    @classmethod
+    def rule(cls) -> Rule | None:
+        """Return the lines that `signals` compares, by which many sets are evaluated at once; None has none."""
+        return None
 
     @abstractmethod
     def signals(self, bars: Bars) -> Signals:

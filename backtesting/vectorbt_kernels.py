@@ -78,15 +78,16 @@ class Account:
         return _read_only(np.repeat(self.held[:, column], self.lasting))
 
     def equity(self, column: int) -> Floats:
-        """Return the equity at each close, (n,), read-only."""
+        """Return the equity at each close, (n,), read-only; infinite where no number can hold it."""
         equity = np.repeat(self.held[:, column], self.lasting)
-        equity *= self.close
-        equity += np.repeat(self.cash[:, column], self.lasting)
+        with np.errstate(over="ignore", invalid="ignore"):
+            equity *= self.close
+            equity += np.repeat(self.cash[:, column], self.lasting)
         return _read_only(equity)
 
     def final(self, column: int) -> float:
         """Return the equity at the last close."""
-        return float(self.cash[-1, column] + self.close[-1] * self.held[-1, column])
+        return float(self.cash[-1, column]) + float(self.close[-1]) * float(self.held[-1, column])
 
 
 class Kernels(Protocol):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property, partial
+from pathlib import Path
 from threading import RLock
 
 from backtesting.asset_edit import AssetEditor
@@ -15,6 +16,7 @@ from backtesting.fetching import Fetcher
 from backtesting.file_import import FileOutcome, Watch, import_files
 from backtesting.jobs import JOB_KINDS
 from backtesting.provider_import import FetchOutcome, fetch_series
+from backtesting.reports import Reports
 from backtesting.running import Runner
 from backtesting.sessions import calendar_files
 from backtesting.strategy import StrategyRegistry
@@ -36,7 +38,7 @@ COMPANION = (sys.executable, str(PROJECT / "main.py"), "worker", "--until-eof")
 # What the processes of a worker need, imported once; ours is found from the project's folder only.
 PRELOAD = ("__main__", "backtesting.jobs")
 
-IMPORT_FOLDER = "import"
+IMPORT_FOLDER, REPORT_FOLDER = "import", "reports"
 
 
 class Application:
@@ -66,6 +68,7 @@ class Application:
                     catalog=stores.catalog,
                     importer=DataImporter(stores.bars, stores.importing),
                     folders=make_data_folders(self.settings),
+                    reports=Reports(stores.runs, stores.bars, stores.trials, data_home(self.settings) / REPORT_FOLDER),
                     trials=stores.trials,
                     runner=Runner(engine, self.limits),
                     jobs=jobs,
@@ -137,7 +140,7 @@ def made(make: Callable[[], Stores]) -> Stores:
 def make_stores(settings: Settings) -> Stores:
     """Return the stores of the settings' database, unopened; ValueError names the setting that is wrong."""
     server: Server
-    home = settings.data_dir or default_home(APP_NAME)
+    home = data_home(settings)
     if settings.database_url:
         admin = settings.database_admin_url
         server = ExternalPostgres(settings.database_url.get_secret_value(), admin.get_secret_value() if admin else None)
@@ -158,12 +161,17 @@ def make_data_folders(settings: Settings) -> DataFolders:
 
     The data directory itself holds passwords and PostgreSQL's own files, so it stays closed but for that folder.
     """
-    home = settings.data_dir or default_home(APP_NAME)
+    home = data_home(settings)
     default = home / IMPORT_FOLDER
     if not settings.data_folders:
         with suppress(OSError):  # where the directory is not there, nobody has put files into it
             default.mkdir(mode=0o700, exist_ok=True)
     return DataFolders(settings.data_folders or (default,), closed=home)
+
+
+def data_home(settings: Settings) -> Path:
+    """Return where this user's data lies: the embedded database and what is written for the user."""
+    return (settings.data_dir or default_home(APP_NAME)).expanduser().resolve()
 
 
 def add_samples(stores: Stores) -> None:

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = Field(
         None,
         alias="BACKTEST_DATA_DIR",
-        description="Where the embedded PostgreSQL and the cache of bars live (default: your data directory)",
+        description="Where PostgreSQL, the cache of bars and exported files live (default: your data directory)",
     )
     data_folders: Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_full_paths)] = Field(
         None,

@@ -21,7 +21,7 @@ FIRST_TRADES = 100
 
 
 def add_resources(server: MCPServer[Any], registry: StrategyRegistry, services: Callable[[], Services]) -> None:
-    """Offer `backtest://{id}` with its results and metrics, and `strategies://list`."""
+    """Offer `backtest://{id}` with its results, metrics and report, and `strategies://list`."""
 
     @server.resource("backtest://{run_id}", title="A backtest", mime_type=JSON)
     def backtest(run_id: str) -> str:
@@ -42,6 +42,12 @@ def add_resources(server: MCPServer[Any], registry: StrategyRegistry, services: 
         """Every metric of a run, and why some are undefined."""
         with resource_errors():
             return MetricsReply.of(services().run(run_id), (*KEYS, *JUDGED)).model_dump_json()
+
+    @server.resource("backtest://{run_id}/report", title="Report of a backtest", mime_type="text/html")
+    def report(run_id: str) -> str:
+        """The whole of a run as one page for a browser, offline and interactive."""
+        with resource_errors():
+            return services().reports.page([run_id])
 
     @server.resource("strategies://list", title="Strategies", mime_type=JSON)
     def strategies() -> str:

@@ -22,9 +22,11 @@ from mcp_server.resources import add_resources
 from mcp_server.schemas.answers import refusal
 from mcp_server.schemas.listing import outline, terse
 from mcp_server.services import Services
+from mcp_server.tools.audit import AuditTools
 from mcp_server.tools.backtests import BacktestTools
 from mcp_server.tools.batches import BatchTools
 from mcp_server.tools.data import DataTools
+from mcp_server.tools.reports import ReportTools
 from mcp_server.tools.runs import RunTools
 from mcp_server.tools.strategies import StrategyTools
 from mcp_server.waiting import Calls
@@ -32,9 +34,10 @@ from mcp_server.waiting import Calls
 INSTRUCTIONS = (
     "Backtests trading strategies on stored bars. list_assets names the assets, import_market_data adds some from the "
     "user's files, get_market_data shows their prices. list_strategies names the strategies, run_backtest runs one and "
-    "returns a backtest_id, get_backtest_results and get_metrics read it again at any time. Signals decide at a close "
-    "and fill at the next open, costs are charged on both sides. Fractions are not percent. Tell a run's verdict "
-    "and diagnostics before praising it: few trades, no costs or a bull market make a strategy look better than it is."
+    "returns a backtest_id, get_backtest_results and get_metrics read it again at any time, plot_backtest draws it, "
+    "export_backtest writes its report. Signals decide at a close and fill at the next open, costs are charged on both "
+    "sides. Fractions are not percent. Tell a run's verdict and diagnostics before praising it: few trades, no costs "
+    "or a bull market make a strategy look better than it is."
 )
 
 DEFECT = "this server has a defect, the request is not to blame; the server's log has the details"
@@ -53,7 +56,7 @@ class StrictTool(Tool):
         started = perf_counter()
         try:
             result = await super().run(arguments, context, convert_result)
-            outcome, run_id = "ok", (result.structured_content or {}).get("backtest_id")
+            outcome, run_id = "ok", (result.structured_content or arguments).get("backtest_id")
         except ToolError as error:
             failure = self._expected(error)
             result, outcome, run_id = refusal(failure), failure.code, failure.run_id
@@ -99,11 +102,12 @@ def tools_of(
 ) -> list[Tool]:
     """Return the tools in the order they are listed, those of the standard set first."""
     backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
-    batches, runs = BatchTools(services, calls), RunTools(services)
+    batches, runs, reports = BatchTools(services, calls), RunTools(services), ReportTools(services)
+    audit = AuditTools(services)
     standard = [
-        strict(backtests.run_backtest, "Run a backtest", writes=True),
+        brief(backtests.run_backtest, "Run a backtest", writes=True),
         brief(backtests.get_backtest_results, "Read a backtest"),
-        strict(strategies.list_strategies, "List strategies"),
+        brief(strategies.list_strategies, "List strategies"),
         brief(strategies.validate_strategy, "Check parameters"),
         brief(backtests.get_metrics, "Read metrics"),
         brief(data.import_market_data, "Import price files", writes=True),
@@ -112,10 +116,14 @@ def tools_of(
         brief(runs.list_backtests, "List runs"),
         brief(runs.get_backtest_status, "Status"),
         brief(runs.cancel_backtest, "Cancel", writes=True),
+        strict(reports.plot_backtest, "Draw a backtest"),
     ]
     research = [
         brief(batches.run_batch, "Run a batch", writes=True),
         brief(runs.compare_backtests, "Compare runs"),
+        brief(audit.explain_trade, "Explain a trade"),
+        brief(audit.verify_run, "Replay a run"),
+        strict(reports.export_backtest, "Export backtests", writes=True),
     ]
     return standard if toolset == "standard" else [*standard, *research]
 
@@ -134,7 +142,8 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
     made.parameters = terse(arguments.model_json_schema(by_alias=True))
-    made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema or {})
+    if made.fn_metadata.output_schema:
+        made.fn_metadata.output_schema = outline(made.fn_metadata.output_schema)
     return made
 
 

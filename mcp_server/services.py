@@ -7,6 +7,7 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError, RunNotFoundError
 from backtesting.judgement import judged
 from backtesting.ports import AssetCatalog, BarSource, RunRepository, TrialLedger
+from backtesting.reports import Reports
 from backtesting.running import Runner
 from backtesting.submission import Jobs
 from backtesting.types import Job, Run
@@ -23,6 +24,7 @@ class Services:
     catalog: AssetCatalog
     importer: DataImporter
     folders: DataFolders
+    reports: Reports
     trials: TrialLedger
     runner: Runner
     jobs: Jobs

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from backtesting.data_import import DataImporter, load_samples
 from database.embedded.server import EmbeddedPostgres
@@ -18,6 +19,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(SETTINGS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BACKTEST_ENV_FILE", "")
+
+
+@pytest.fixture(autouse=True)
+def logging_unconfigured() -> Iterator[None]:
+    """`tell` speaks through structlog once it is configured, which `capture_logs` leaves it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,27 @@ FAULTS = (
         ("test_simulation",),
     ),
     Fault(
+        "a crossing from a touch in a sweep",
+        "backtesting/sweep_kernel/scan.py",
+        "& (upper[at] - lower[at] <= 0)",
+        "& (upper[at] - lower[at] < 0)",
+        ("test_sweep",),
+    ),
+    Fault(
+        "conflict in a sweep",
+        "backtesting/sweep_kernel/loop.py",
+        "terms.exit_crosses, found):",
+        "terms.exit_crosses, found) and False:",
+        ("test_sweep",),
+    ),
+    Fault(
+        "drawdown of a sweep",
+        "backtesting/sweep_kernel/account.py",
+        "lowest = min(lowest, trough / peak)\n            peak = trough = equity",
+        "peak = trough = equity",
+        ("test_sweep",),
+    ),
+    Fault(
         "fee of our kernel",
         f"{KERNEL}/account.py",
         "fee: float = price * quantity * rules.commission",

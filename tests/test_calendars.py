@@ -24,14 +24,14 @@ SUNDAY_TO_THURSDAY = YEAR[np.is_busday(YEAR, weekmask="Sun Mon Tue Wed Thu")]
     [("equity", 252), ("etf", 252), ("index", 252), ("future", 252), ("fx", 260), ("crypto", 365)],
 )
 @pytest.mark.parametrize("timeframe", [Timeframe.M1, Timeframe.H4, Timeframe.D1])
-def test_a_known_class_has_its_sessions_whatever_the_bars(
+def test_a2_a_known_class_has_its_sessions_whatever_the_bars(
     asset_class: str, sessions: int, timeframe: Timeframe
 ) -> None:
     assert periods_per_year(AssetClass(asset_class), timeframe, days(7)) == (sessions, False)
 
 
 @pytest.mark.parametrize("asset_class", AssetClass)
-def test_weekly_bars_are_52_a_year(asset_class: AssetClass) -> None:
+def test_a2_weekly_bars_are_52_a_year(asset_class: AssetClass) -> None:
     assert periods_per_year(asset_class, Timeframe.W1, days(9, every=7)) == (52, False)
 
 
@@ -47,7 +47,7 @@ def test_weekly_bars_are_52_a_year(asset_class: AssetClass) -> None:
     ],
     ids=["every day", "weekdays", "Riyadh", "one special Saturday", "one full week", "one Sunday"],
 )
-def test_an_unknown_class_is_judged_by_its_saturdays(traded: np.ndarray, sessions: int) -> None:
+def test_a2_an_unknown_class_is_judged_by_its_saturdays(traded: np.ndarray, sessions: int) -> None:
     assert periods_per_year(AssetClass.UNKNOWN, Timeframe.D1, midnights(traded)) == (sessions, True)
 
 

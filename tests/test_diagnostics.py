@@ -275,6 +275,7 @@ def test_h6_an_account_that_was_used_up_is_the_first_point_with_its_day() -> Non
         counters=result.summary.counters,
         metrics=result.summary.metrics,
         sessions=DAYS - 1,
+        held_return=0.0,
     )
 
     point = diagnose(found, flags_of(found))[0]

@@ -200,6 +200,8 @@ def test_w2_nothing_trades_before_every_indicator_is_defined_the_benchmark_neith
     # Defined from bar 2, so both buy at 40, the open of bar 3.
     assert result.trades.entry_price.tolist() == [40.0]
     assert result.equity.value.tolist() == [100_000.0] * 3 + [102_500.0, 127_500.0, 152_500.0]
+    assert result.benchmark.value.tolist() == result.equity.value.tolist()
+    assert result.benchmark.time.tolist() == STAIRS.time.tolist()
     assert result.summary.metrics["benchmark_return"] == pytest.approx(0.525, rel=1e-14)
     assert result.summary.provenance["first_tradable_bar"] == "2020-01-04T00:00:00+00:00"
 

@@ -37,7 +37,7 @@ def assert_same(ours: tuple[Floats, ...], theirs: tuple[Floats, ...], scale: flo
 
 
 @pair
-def test_indicators_equal_talib_on_series_p(ours: Indicator, theirs: Indicator) -> None:
+def test_t8_indicators_equal_talib_on_series_p(ours: Indicator, theirs: Indicator) -> None:
     close = p_close()
 
     assert_same(ours(close), theirs(close), 1.0)
@@ -45,7 +45,9 @@ def test_indicators_equal_talib_on_series_p(ours: Indicator, theirs: Indicator) 
 
 @pair
 @pytest.mark.parametrize("symbol", SAMPLE_SYMBOLS)
-def test_indicators_equal_talib_on_real_bars_raw_and_adjusted(symbol: str, ours: Indicator, theirs: Indicator) -> None:
+def test_t8_indicators_equal_talib_on_real_bars_raw_and_adjusted(
+    symbol: str, ours: Indicator, theirs: Indicator
+) -> None:
     bars = sample_bars(symbol)
 
     for close in (bars.close, bars.adjusted().close):
@@ -55,7 +57,7 @@ def test_indicators_equal_talib_on_real_bars_raw_and_adjusted(symbol: str, ours:
 @pair
 @steady
 @given(close=closes)
-def test_indicators_equal_talib_on_any_prices_that_move(ours: Indicator, theirs: Indicator, close: Floats) -> None:
+def test_t8_indicators_equal_talib_on_any_prices_that_move(ours: Indicator, theirs: Indicator, close: Floats) -> None:
     # TA-Lib says 0 where a price never moved
     close[1] = close[0] + 1
 
@@ -78,7 +80,7 @@ def test_indicators_equal_talib_on_any_prices_that_move(ours: Indicator, theirs:
         (macd(p_close(), 12, 26, 9).signal, 119, -1.3177937507175843),
     ],
 )
-def test_indicators_have_the_frozen_figures_of_the_contract(values: Floats, bar: int, expected: float) -> None:
+def test_t8_indicators_have_the_frozen_figures_of_the_contract(values: Floats, bar: int, expected: float) -> None:
     assert values[bar] == pytest.approx(expected, rel=1e-10, abs=0)
 
 
@@ -91,7 +93,7 @@ def test_indicators_have_the_frozen_figures_of_the_contract(values: Floats, bar:
         (macd(p_close(), 12, 26, 9), 33),
     ],
 )
-def test_indicators_are_undefined_before_their_first_bar_and_never_after(
+def test_t8_indicators_are_undefined_before_their_first_bar_and_never_after(
     outputs: tuple[Floats, ...], first: int
 ) -> None:
     for values in outputs:
@@ -201,7 +203,7 @@ CROSSINGS = [
 
 
 @pytest.mark.parametrize(("values", "bars"), CROSSINGS)
-def test_crossing_above_needs_the_last_difference_to_be_below(values: list[float], bars: list[int]) -> None:
+def test_t9_crossing_above_needs_the_last_difference_to_be_below(values: list[float], bars: list[int]) -> None:
     a = np.array(values, dtype=np.float64)
 
     assert np.flatnonzero(crossed_above(a, 2.0)).tolist() == bars
@@ -209,7 +211,7 @@ def test_crossing_above_needs_the_last_difference_to_be_below(values: list[float
 
 
 @pytest.mark.parametrize(("values", "bars"), CROSSINGS)
-def test_crossing_below_mirrors_crossing_above(values: list[float], bars: list[int]) -> None:
+def test_t9_crossing_below_mirrors_crossing_above(values: list[float], bars: list[int]) -> None:
     a = -np.array(values, dtype=np.float64)
 
     assert np.flatnonzero(crossed_below(a, -2.0)).tolist() == bars
@@ -218,7 +220,7 @@ def test_crossing_below_mirrors_crossing_above(values: list[float], bars: list[i
 
 @steady
 @given(values=st.lists(st.sampled_from([1.0, 2.0, 3.0, NAN]), max_size=40))
-def test_crossings_are_those_found_by_looking_back_bar_by_bar(values: list[float]) -> None:
+def test_t9_crossings_are_those_found_by_looking_back_bar_by_bar(values: list[float]) -> None:
     crossed = [crosses_at(values, bar, 2.0) for bar in range(len(values))]
 
     assert crossed_above(np.array(values, dtype=np.float64), 2.0).tolist() == crossed

@@ -89,20 +89,20 @@ def assert_same(ours: tuple[Floats, ...], theirs: tuple[Floats, ...], scale: flo
 
 
 @pair
-def test_indicators_equal_talib_on_series_p(ours: Indicator, theirs: Indicator) -> None:
+def test_t8_indicators_equal_talib_on_series_p(ours: Indicator, theirs: Indicator) -> None:
     assert_same(ours(*p_prices()), theirs(*p_prices()), 1.0)
 
 
 @pair
 @pytest.mark.parametrize("symbol", SAMPLE_SYMBOLS)
-def test_indicators_equal_talib_on_real_bars(symbol: str, ours: Indicator, theirs: Indicator) -> None:
+def test_t8_indicators_equal_talib_on_real_bars(symbol: str, ours: Indicator, theirs: Indicator) -> None:
     assert_same(ours(*sample_prices(symbol)), theirs(*sample_prices(symbol)), 1.0)
 
 
 @pytest.mark.parametrize("name", [name for name in PAIRS if "bollinger" not in name])
 @steady
 @given(prices=any_prices())
-def test_indicators_equal_talib_on_any_prices_but_for_its_zeros_before_the_first_move(
+def test_t8_indicators_equal_talib_on_any_prices_but_for_its_zeros_before_the_first_move(
     name: str, prices: Prices
 ) -> None:
     ours, theirs = PAIRS[name]
@@ -114,7 +114,7 @@ def test_indicators_equal_talib_on_any_prices_but_for_its_zeros_before_the_first
 
 @steady
 @given(prices=any_prices())
-def test_bollinger_bands_equal_numpy_window_by_window_where_talib_loses_digits(prices: Prices) -> None:
+def test_t8_bollinger_bands_equal_numpy_window_by_window_where_talib_loses_digits(prices: Prices) -> None:
     close = prices[2]
 
     bands = bollinger(close, 3, 2.0)
@@ -134,7 +134,7 @@ def test_bollinger_bands_equal_numpy_window_by_window_where_talib_loses_digits(p
         (atr(*p_prices(), 14), 119, 4.044067068445232),
     ],
 )
-def test_indicators_have_the_frozen_figures_of_the_contract(values: Floats, bar: int, expected: float) -> None:
+def test_t8_indicators_have_the_frozen_figures_of_the_contract(values: Floats, bar: int, expected: float) -> None:
     assert values[bar] == pytest.approx(expected, rel=1e-10, abs=0)
 
 

@@ -16,7 +16,6 @@ def logging_as_before() -> Iterator[None]:
     yield
     logging.captureWarnings(capture=False)
     logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def written(capfd: pytest.CaptureFixture[str]) -> tuple[str, str]:

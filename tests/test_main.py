@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -14,6 +15,7 @@ import pytest
 from pyarrow import parquet
 
 import main
+from backtesting.types import BacktestRequest
 from database.embedded.server import EmbeddedPostgres
 from tests.fixtures.postgres import Database, reachable_folder
 
@@ -60,6 +62,119 @@ def test_a_backtest_takes_strategy_symbol_parameters_and_terms(capsys: pytest.Ca
     assert "rsi(period=7, oversold=30.0, overbought=70.0) on AAPL 1d, 2005-01-03 to 2010-12-31" in told
     assert "50% of equity per entry, decided at a close, filled at the next close; commission 0.0000%" in told
     assert "raw prices" in told and "zero_costs" in told and "unadjusted_split_suspected" in told
+
+
+def test_a_stored_run_is_reported_and_exported_below_the_data_directory(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main.main(["backtest", "macd", "IBM"])
+    (run_id,) = set(re.findall("bt-[0-9a-f]{12}", capsys.readouterr().out))
+
+    codes = [main.main(["report", run_id]), main.main(["report", run_id, "--format", "csv"])]
+
+    names = [f"{run_id}.html", *(f"{run_id}-{part}.csv" for part in ("trades", "equity", "metrics"))]
+    assert codes == [0, 0]
+    assert capsys.readouterr().out.splitlines() == [str(home.resolve() / "reports" / name) for name in names]
+    assert all((home / "reports" / name).stat().st_size for name in names)
+
+
+def test_a_report_of_a_run_that_is_not_stored_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["report", "bt-000000000000"]) == 1
+
+    assert "error: backtest_id: no stored run bt-000000000000" in capsys.readouterr().err
+
+
+EVERY_OPTION = {
+    "--delay-bars": "2",
+    "--costs": '{"commission": 0.001, "slippage": 0.0005, "fixed": 1}',
+    "--fees": "0.002",
+    "--slippage": "0.001",
+    "--sizing": "risk_per_trade=0.02",
+    "--lot-size": "1",
+    "--min-notional": "100",
+    "--max-leverage": "1.5",
+    "--direction": "both",
+    "--stop-loss": "0.03",
+    "--take-profit": "4atr",
+    "--trailing-stop": "3atr:20",
+    "--stop-base": "signal_close",
+    "--intrabar": "optimistic",
+    "--limit-touch": None,
+    "--max-holding": "30",
+    "--close-at-end": None,
+    "--risk-free": "0.02",
+    "--periods-per-year": "250",
+    "--benchmark": "msft",
+    "--trade-from": "2006-01-03",
+    "--history-bars": "300",
+    "--seed": "7",
+    "--start": "2005-01-03",
+    "--end": "2010-12-31",
+    "--capital": "50000",
+    "--timeframe": "1d",
+    "--fill": "next_close",
+    "--adjustment": "raw",
+}
+
+
+def every_option() -> list[str]:
+    return [each for option in EVERY_OPTION.items() for each in option if each is not None]
+
+
+def test_every_option_of_a_request_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main.main(["backtest", "sma_crossover", "IBM", *every_option()])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    for words in (
+        "on IBM 1d, 2005-01-03 to 2010-12-31",
+        "2% of equity at risk per entry, decided at a close, filled at the next close; long and short",
+        "stop 3%; target 4 x ATR(14); trailing stop 3 x ATR(20); at most 30 bars; 2 bars after the decision",
+        "closed at the end; commission 0.2000%, slippage 0.1000%, fixed 1 per fill; raw prices",
+        "buy and hold MSFT",
+        "optimistic_intrabar",
+        "periods_overridden",
+    ):
+        assert words in told
+
+
+def test_the_options_are_the_fields_of_a_request() -> None:
+    options = vars(main.make_parser().parse_args(["backtest", "rsi", "IBM", *every_option()]))
+
+    assert options.keys() - {"command", "strategy", "symbol", "set"} == BacktestRequest.model_fields.keys() - {
+        "strategy_id",
+        "asset_symbol",
+        "parameters",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("fixed_cash=5000", {"method": "fixed_cash", "amount": 5000}),
+        ("fixed_units=10", {"method": "fixed_units", "units": 10}),
+        ("percent_equity=0.5", {"method": "percent_equity", "fraction": 0.5}),
+        ("vol_target=0.15", {"method": "vol_target", "target": 0.15}),
+        ("kelly=0.5", {"method": "kelly", "fraction": 0.5}),
+        ('{"method": "kelly", "cap": 0.3}', {"method": "kelly", "cap": 0.3}),
+    ],
+)
+def test_a_size_is_written_as_its_method_and_one_value_or_as_json(written: str, meant: dict[str, object]) -> None:
+    options = main.make_parser().parse_args(["backtest", "rsi", "IBM", "--sizing", written])
+
+    assert options.sizing == meant
+
+
+def test_a_stored_run_is_verified_by_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    main.main(["backtest", "macd", "MSFT"])
+    (run_id,) = set(re.findall(r"bt-[0-9a-f]{12}", capsys.readouterr().out))
+
+    codes = [main.main(["verify", run_id]), main.main(["verify", "bt-000000000000"])]
+
+    captured = capsys.readouterr()
+    assert codes == [0, 1]
+    assert captured.out == f"{run_id} identical: its replay gives the stored outcome, bit for bit\n"
+    assert captured.err.startswith("error: backtest_id: no stored run bt-000000000000")
 
 
 YAHOO = """Date,Open,High,Low,Close,Adj Close,Volume
@@ -177,6 +292,10 @@ def test_assets_are_listed_with_what_was_inferred_and_what_was_set_by_hand(
         (["backtest", "rsi", "IBMM"], "did you mean 'IBM'"),
         (["backtest", "rsi", "IBM", "--set", "perod=7"], "did you mean 'period'"),
         (["backtest", "rsi", "IBM", "--capital", "0"], "initial_capital"),
+        (["backtest", "rsi", "IBM", "--stop-loss", "2atrs"], "stop_loss"),
+        (["backtest", "rsi", "IBM", "--sizing", "fixed_cahs=5"], "'fixed_cash'"),
+        (["backtest", "rsi", "IBM", "--sizing", "fixed_cash"], "amount: is required"),
+        (["backtest", "rsi", "IBM", "--benchmark", "MSFTX"], "did you mean 'MSFT'"),
         (["backtest", "rsi", "IBM", "--costs", "free"], "us_equity"),
         (["backtest", "rsi", "IBM", "--timeframe", "1h"], "known: 1d"),
         (["backtest", "rsi", "IBM", "--start", "2012-01-03", "--end", "2001-01-03"], "choose an earlier start_date"),

@@ -1,11 +1,17 @@
 """The tools as an MCP client sees them, in both protocol eras, over a real PostgreSQL."""
 
 import asyncio
+import base64
 import json
 import math
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
@@ -15,6 +21,8 @@ from mcp.types import CallToolResult
 
 from backtesting.judgement import JUDGED
 from backtesting.metrics import KEYS, METRICS
+from backtesting.reporting.charts import CHARTS
+from backtesting.reports import Reports
 from backtesting.strategies import STRATEGIES
 from backtesting.strategies.buy_and_hold import BuyAndHold
 from backtesting.strategy import StrategyRegistry
@@ -22,8 +30,9 @@ from backtesting.types import Bars, Signals
 from database.stores import Stores
 from mcp_server.server import build_server
 from mcp_server.services import Services
+from tests.fixtures.in_memory import InMemoryRuns
 from tests.fixtures.postgres import Database, copy_of
-from tests.fixtures.services import services_on
+from tests.fixtures.services import NOWHERE, services_on
 
 FOUR_KB = 4096
 DEFINED = {metric.key: metric.definition for metric in METRICS}
@@ -37,9 +46,11 @@ IBM: dict[str, Any] = {
 }
 STANDARD = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
 STANDARD += ["import_market_data", "list_assets", "get_market_data"]
-STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest"]
-TOOLS = [*STANDARD, "run_batch", "compare_backtests"]
-WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest"}
+STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest", "plot_backtest"]
+TOOLS = [*STANDARD, "run_batch", "compare_backtests", "explain_trade", "verify_run", "export_backtest"]
+WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest", "export_backtest"}
+WITHOUT_STRUCTURE = {"plot_backtest", "export_backtest"}
+SIXTY_KB = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +61,9 @@ def stores(template: Database) -> Iterator[Stores]:
 
 
 @pytest.fixture(params=["auto", "legacy"])
-async def client(stores: Stores, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+async def client(stores: Stores, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Client]:
     registry = StrategyRegistry(STRATEGIES)
-    services = services_on(stores, registry)
+    services = services_on(stores, registry, reports=tmp_path)
     server = build_server(registry, lambda: services)
     ready, done = asyncio.Future[Client](), asyncio.Event()
 
@@ -116,7 +127,7 @@ async def test_every_tool_tells_when_to_use_it_what_it_does_to_the_world_and_wha
         assert tool.annotations.read_only_hint is (tool.name not in WRITING)
         assert tool.annotations.destructive_hint is False and tool.annotations.open_world_hint is False
         assert tool.input_schema["additionalProperties"] is False
-        assert tool.output_schema is not None and tool.output_schema["type"] == "object"
+        assert (tool.output_schema or {}).get("type") == (None if tool.name in WITHOUT_STRUCTURE else "object")
 
 
 async def test_run_backtest_takes_the_named_arguments_and_requires_six(client: Client) -> None:
@@ -520,12 +531,137 @@ async def test_a_run_that_fails_is_kept_with_its_reason(client: Client) -> None:
     assert "warm-up" in await refused(client, "get_metrics", {"backtest_id": run_id})
     for section in ("trades", "equity", "periods", "drawdowns"):
         assert "warm-up" in await refused(client, "get_backtest_results", {"backtest_id": run_id, "section": section})
+    assert "warm-up" in await refused(client, "plot_backtest", {"backtest_id": run_id})
+    assert "warm-up" in await refused(client, "export_backtest", {"backtest_ids": [run_id], "format": "csv"})
 
 
-@pytest.mark.parametrize("tool", ["get_backtest_results", "get_metrics"])
+@pytest.mark.parametrize("tool", ["get_backtest_results", "get_metrics", "plot_backtest"])
 @pytest.mark.parametrize("run_id", ["bt-000000000000", "1; drop table app.backtest_runs", "", "b\x00t"])
 async def test_an_unknown_id_is_told(client: Client, tool: str, run_id: str) -> None:
     assert "backtest_id" in await refused(client, tool, {"backtest_id": run_id})
+
+
+def picture(result: CallToolResult) -> bytes:
+    """Return the one picture of an answer."""
+    (block,) = [block for block in result.content if block.type == "image"]
+    assert block.mime_type == "image/png"
+    return base64.b64decode(block.data)
+
+
+async def test_a_stored_run_is_drawn_and_named(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    pictures = [
+        await client.call_tool("plot_backtest", {"backtest_id": run["backtest_id"], "kind": kind, "theme": "dark"})
+        for kind in CHARTS
+    ]
+
+    assert all(picture(each).startswith(b"\x89PNG") and len(picture(each)) <= SIXTY_KB for each in pictures)
+    assert len({picture(each) for each in pictures}) == len(CHARTS)
+    assert all(run["backtest_id"] in text_of(each) for each in pictures)
+    assert all(f"Believe it? {run['verdict']}" in text_of(each) for each in pictures)
+    assert all(f"{point['weight']}, {point['code']}" in text_of(pictures[0]) for point in run["diagnostics"])
+    assert all(each.structured_content is None for each in pictures), "some clients would show it instead"
+
+
+async def test_a_run_and_its_picture_come_in_one_call(client: Client) -> None:
+    run = await client.call_tool("run_backtest", IBM | {"include_chart": True})
+
+    assert run.structured_content is not None and run.structured_content["backtest_id"] in text_of(run)
+    again = await client.call_tool("plot_backtest", {"backtest_id": run.structured_content["backtest_id"]})
+    assert picture(run) == picture(again)
+
+
+async def test_a_run_whose_picture_fails_is_told_all_the_same(stores: Stores) -> None:
+    registry = StrategyRegistry(STRATEGIES)
+    elsewhere = Reports(InMemoryRuns(), stores.bars, stores.trials, NOWHERE)  # where the run to be drawn is not stored
+    services = replace(services_on(stores, registry), reports=elsewhere)
+
+    with structlog.testing.capture_logs() as logs:
+        async with Client(build_server(registry, lambda: services)) as client:
+            run = await client.call_tool("run_backtest", IBM | {"include_chart": True})
+
+    assert not run.is_error and run.structured_content is not None
+    run_id = run.structured_content["backtest_id"]
+    assert stores.runs.get(run_id).summary is not None
+    assert [block.type for block in run.content] == ["text"]
+    assert f"its picture could not be drawn: plot_backtest('{run_id}') tries again" in text_of(run)
+    assert [(entry["event"], entry["run_id"]) for entry in logs] == [("picture", run_id), ("call", run_id)]
+
+
+async def test_the_server_answers_while_it_draws(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    answered: list[str] = []
+
+    async def call(tool: str, arguments: dict[str, Any]) -> None:
+        await client.call_tool(tool, arguments)
+        answered.append(tool)
+
+    async with asyncio.TaskGroup() as calls:
+        calls.create_task(call("plot_backtest", {"backtest_id": run["backtest_id"], "kind": "monthly"}))
+        calls.create_task(call("list_strategies", {}))
+
+    assert answered == ["list_strategies", "plot_backtest"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "pie"}, ["kind", "monthly"]),
+        ({"theme": "sepia"}, ["theme", "dark"]),
+        ({"run": "x"}, ["run: unknown field"]),
+    ],
+)
+async def test_a_picture_there_is_not_is_told_with_those_there_are(
+    client: Client, change: dict[str, Any], words: list[str]
+) -> None:
+    told = await refused(client, "plot_backtest", {"backtest_id": "bt-000000000000"} | change)
+
+    assert [word for word in words if word not in told] == []
+
+
+@pytest.mark.parametrize(("format_", "count"), [("html", 1), ("csv", 6), ("parquet", 6), ("json", 2)])
+async def test_runs_are_written_to_files_that_are_named_and_linked(client: Client, format_: str, count: int) -> None:
+    ids = [
+        ((await client.call_tool("run_backtest", IBM | {"strategy_id": each})).structured_content or {})["backtest_id"]
+        for each in ("sma_crossover", "macd")
+    ]
+
+    written = await client.call_tool("export_backtest", {"backtest_ids": ids, "format": format_})
+
+    assert not written.is_error
+    links = [block for block in written.content if block.type == "resource_link"]
+    paths = [Path(url2pathname(urlparse(link.uri).path)) for link in links]
+    assert len(paths) == count
+    assert text_of(written).splitlines()[1:] == [str(path) for path in paths]
+    assert [path.stat().st_size for path in paths] == [link.size for link in links]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"backtest_ids": [], "format": "csv"}, ["backtest_ids", "1 to 6"]),
+        ({"backtest_ids": ["../../etc/passwd"], "format": "csv"}, ["backtest_id", "is no id"]),
+        ({"backtest_ids": ["bt-000000000000"], "format": "html"}, ["no stored run bt-000000000000"]),
+        ({"backtest_ids": ["bt-000000000000"], "format": "xlsx"}, ["format", "parquet"]),
+    ],
+)
+async def test_an_export_that_cannot_be_meant_is_told_and_writes_nothing(
+    client: Client, tmp_path: Path, arguments: dict[str, Any], words: list[str]
+) -> None:
+    told = await refused(client, "export_backtest", arguments)
+
+    assert [word for word in words if word not in told] == []
+    assert list(os.scandir(tmp_path)) == []
+
+
+async def test_the_report_of_a_run_is_a_resource(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    (content,) = (await client.read_resource(f"backtest://{run['backtest_id']}/report")).contents
+
+    assert content.mime_type == "text/html"
+    assert content.text.startswith("<!doctype html>") and run["backtest_id"] in content.text  # type: ignore[union-attr]
 
 
 async def test_unknown_metrics_are_told_with_the_nearest_and_the_known_ones(client: Client) -> None:
@@ -572,11 +708,13 @@ async def test_each_call_logs_one_line_with_tool_duration_outcome_and_run(client
     with structlog.testing.capture_logs() as logs:
         run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
         await client.call_tool("run_backtest", IBM | {"asset_symbol": "NOPE"})
+        await client.call_tool("plot_backtest", {"backtest_id": run["backtest_id"]})
 
     lines = [entry for entry in logs if entry["event"] == "call"]
     assert [(line["tool"], line["outcome"], line["run_id"]) for line in lines] == [
         ("run_backtest", "ok", run["backtest_id"]),
         ("run_backtest", "unknown_name", None),
+        ("plot_backtest", "ok", run["backtest_id"]),
     ]
     assert all(line["ms"] > 0 for line in lines)
 
@@ -597,9 +735,52 @@ async def test_resources_show_runs_and_strategies_as_json(client: Client) -> Non
     assert strategies[0]["parameters"]["properties"]["fast_period"]["default"] == 20
 
 
-@pytest.mark.parametrize("uri", ["backtest://bt-000000000000", "backtest://nope/results", "backtest://a%2Fb/metrics"])
+@pytest.mark.parametrize(
+    "uri",
+    ["backtest://bt-000000000000", "backtest://nope/results", "backtest://a%2Fb/metrics", "backtest://nope/report"],
+)
 async def test_a_resource_that_is_not_there_is_a_protocol_error(client: Client, uri: str) -> None:
     with pytest.raises(MCPError) as told:
         await client.read_resource(uri)
 
     assert told.value.error.code == -32602
+
+
+WORST_TOLD = {"direction": "both", "stop_loss": {"atr": 2}, "trailing_stop": 0.2, "take_profit": 0.5}
+
+
+@pytest.mark.parametrize("strategy", [each.id() for each in STRATEGIES if each is not BuyAndHold])
+async def test_a_trade_is_explained_in_text_and_structure_under_four_kilobytes(client: Client, strategy: str) -> None:
+    run = await client.call_tool("run_backtest", IBM | WORST_TOLD | {"strategy_id": strategy})
+    backtest_id = (run.structured_content or {})["backtest_id"]
+
+    why = await client.call_tool("explain_trade", {"backtest_id": backtest_id, "number": 1})
+
+    assert not why.is_error and why.structured_content is not None
+    assert len(text_of(why)) + len(json.dumps(why.structured_content)) < FOUR_KB
+    told = why.structured_content["why"]
+    assert set(told["levels"]) == {"stop", "trailing stop", "target"}
+    assert told["entry_decision"]["indicators"]["close"][1] > 0
+    assert why.structured_content["trade"]["number"] == 1
+
+
+async def test_a_run_is_verified_in_text_and_structure(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    verified = await client.call_tool("verify_run", {"backtest_id": run["backtest_id"]})
+
+    assert verified.structured_content == {
+        "backtest_id": run["backtest_id"],
+        "identical": True,
+        "changes": {"causes": [], "effects": [], "metrics": [], "metrics_changed": 0},
+    }
+    assert "identical" in text_of(verified)
+
+
+async def test_what_cannot_be_explained_or_verified_is_told_with_what_would_be_right(client: Client) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+    of_run = {"backtest_id": run["backtest_id"]}
+
+    assert "its trades are 0 to " in await refused(client, "explain_trade", of_run | {"number": 1_000})
+    assert "number" in await refused(client, "explain_trade", of_run | {"number": 2**70})
+    assert "no stored run" in await refused(client, "verify_run", {"backtest_id": "bt-000000000000"})

@@ -164,11 +164,11 @@ def test_metric_equals_the_frozen_figure(key: str) -> None:
     assert metrics_of(evidence_of(R, B))[key] == pytest.approx(FROZEN[key], rel=1e-11)
 
 
-def test_sharpe_ratio_is_over_the_risk_free_rate() -> None:
+def test_a5_sharpe_ratio_is_over_the_risk_free_rate() -> None:
     assert metrics_of(evidence_of(R, B, risk_free=0.02))["sharpe_ratio"] == pytest.approx(1.0772517801538872)
 
 
-def test_alpha_is_over_the_risk_free_rate() -> None:
+def test_a5_alpha_is_over_the_risk_free_rate() -> None:
     expected = empyrical.alpha(R, B, risk_free=1.02 ** (1 / 252) - 1)
 
     assert metrics_of(evidence_of(R, B, risk_free=0.02))["alpha"] == pytest.approx(expected)

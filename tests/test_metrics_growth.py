@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from backtesting.metrics import measure
-from backtesting.metrics.growth import Drawdown, Growth, rolling_sharpe, worst_drawdowns, years_of
+from backtesting.metrics.growth import Drawdown, Growth, rolling_sharpe, totals_of, worst_drawdowns, years_of
 from backtesting.types import NS_PER_DAY, EquityCurve, Floats
 from tests.fixtures.evidence import CAPITAL, FIRST_DAY, days, evidence_of_equity
 from tests.fixtures.in_memory import Desk
@@ -78,15 +78,18 @@ def test_months_without_bars_are_none_and_the_next_one_counts_from_the_last_bar_
     assert year.total == pytest.approx(-0.01)
 
 
-def test_buy_and_hold_has_its_years_in_the_summary() -> None:
+def test_buy_and_hold_has_its_years_beside_those_of_any_strategy() -> None:
     desk = Desk(sample_bars("msft"))
     held = desk.result("buy_and_hold", costs="us_equity")
+    run = desk.run("macd", start_date="2000-03-02", costs="us_equity")
 
-    told = desk.result("macd", start_date="2000-03-02", costs="us_equity").summary.benchmark_years
+    benchmark = desk.runs.benchmark(run.id)
+    assert benchmark is not None
+    told = totals_of(Growth.of(run, benchmark))
 
-    own = {str(each.year): each.total for each in years_of(Growth(held.equity, CAPITAL, None))}
-    assert held.summary.benchmark_years == own
-    assert list(told) == [str(year) for year in range(2000, 2014)]
+    own = totals_of(Growth(held.equity, CAPITAL, None))
+    assert totals_of(Growth(held.benchmark, CAPITAL, None)) == own
+    assert list(told) == list(range(2000, 2014))
     # From 2001 on, both hold the same thing all year.
     assert {year: told[year] for year in list(told)[1:]} == pytest.approx({year: own[year] for year in list(own)[1:]})
 

@@ -23,12 +23,15 @@ RUNS: list[tuple[str, str, dict[str, Any]]] = [
     ("ibm", "macd", {"fill": "same_close", "costs": "zero"}),
 ]
 FLAT = bars_of(np.full(30, 100.0))
+# Sold at 100, worth 300 at the close that finds nothing left, bought back at the next open, which is 300 too.
+TRIPLING = bars_of(np.array([100.0, 100, 110, 300, 300, 330, 320]))
 FALLING = bars_of(100 * 0.98 ** np.arange(41.0))
 DEGENERATE: dict[str, tuple[Bars, dict[str, Any]]] = {
     "no trades": (sample_bars("ibm")[:60], {"parameters": {}}),
     "one bar": (bars_of(np.array([100.0, 100, 110])), {"start_date": day(2), "parameters": {"enter": (1,)}}),
     "all losses": (FALLING, {"parameters": {"enter": tuple(range(0, 40, 4)), "leave": tuple(range(2, 40, 4))}}),
     "zero variance": (FLAT, {"parameters": {"enter": (0,)}, "costs": "zero"}),
+    "bankrupt": (TRIPLING, {"parameters": {"short": (0,)}, "direction": "short", "costs": "zero"}),
 }
 
 
@@ -41,10 +44,15 @@ def returns_of(result: BacktestResult) -> Floats:
 
 
 def agree(result: BacktestResult, r: Floats, b: Floats) -> set[str]:
-    """Compare all metrics that both we and the other libraries define; return their names."""
-    values = result.summary.metrics
+    """Compare all metrics that both we and the other libraries define; return their names.
+
+    What an account without equity grows by in a year is -1 (H6); empyrical takes a root of a negative number.
+    """
+    values = dict(result.summary.metrics)
+    if result.summary.provenance["bankrupt"]:
+        assert values.pop("annual_return") == -1
     with np.errstate(all="ignore"):
-        theirs = {key: float(of(r, b)) for key, of in ORACLES.items() if values[key] is not None}
+        theirs = {key: float(of(r, b)) for key, of in ORACLES.items() if values.get(key) is not None}
     both = {key: value for key, value in theirs.items() if isfinite(value)}
     assert {key: values[key] for key in both} == pytest.approx(both, rel=1e-10, abs=1e-10)
     return set(both)
@@ -68,7 +76,7 @@ def test_metrics_of_a_degenerate_run_equal_other_libraries_where_both_define_the
     bars, asked = DEGENERATE[case]
     desk = Desk(bars)
     result = desk.result("scripted", **asked)
-    held = desk.result("buy_and_hold", **asked | {"parameters": {}})
+    held = desk.result("buy_and_hold", **asked | {"parameters": {}, "direction": "long"})
 
     compared = agree(result, returns_of(result), returns_of(held))
 
@@ -96,6 +104,26 @@ def test_a_run_that_only_loses_has_neither_wins_nor_a_positive_ratio() -> None:
     assert (summary.metrics["profit_factor"], summary.metrics["omega_ratio"]) == (0, 0)
     assert summary.undefined["min_track_record"] == "sharpe_not_positive"
     assert summary.undefined["payoff_ratio"] == "no_winning_trades"
+
+
+def test_h6_a_short_of_a_price_that_triples_loses_twice_the_capital_as_empyrical_counts_it() -> None:
+    bars, asked = DEGENERATE["bankrupt"]
+    result = Desk(bars).result("scripted", **asked)
+
+    # 1000 units sold at 100: 90 000 left at 110, -100 000 at 300.
+    assert result.equity.value.tolist() == [100_000.0, 100_000.0, 90_000.0, *[-100_000.0] * 4]
+    held = Desk(bars).result("buy_and_hold", costs="zero")
+    assert agree(result, returns_of(result), returns_of(held)) >= {
+        "total_return",
+        "max_drawdown",
+        "annual_volatility",
+        "downside_deviation",
+        "var_95",
+        "cvar_95",
+        "worst_session",
+        "tracking_error",
+    }
+    assert {result.summary.undefined[key] for key in ("sharpe_ratio", "calmar_ratio", "beta", "psr")} == {"bankrupt"}
 
 
 def test_w6_an_open_winner_counts_in_the_statistics_that_include_it_alone() -> None:

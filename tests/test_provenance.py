@@ -59,8 +59,8 @@ def test_p2_a_run_hashes_the_adjusted_bars_it_used_history_included() -> None:
 def test_p2_the_config_hash_is_of_canonical_json_with_every_default() -> None:
     desk = Desk(p_bars())
     canonical = (
-        '{"adjustment":"raw","asset_symbol":"TEST","close_at_end":false,"costs":{"borrow":null,"commission":0.001,'
-        '"fixed":0.0,"half_spread":0.0,"min_fee":0.0,"participation":0.0,"per_unit":0.0,"slippage":0.0005,'
+        '{"adjustment":"raw","asset_symbol":"TEST","benchmark":null,"close_at_end":false,"costs":{"borrow":null,'
+        '"commission":0.001,"fixed":0.0,"half_spread":0.0,"min_fee":0.0,"participation":0.0,"per_unit":0.0,"slippage":0.0005,'
         '"slippage_atr":null},"delay_bars":1,"direction":"long","end_date":"2020-04-29","fees":null,'
         '"fill":"next_open","history_bars":null,"initial_capital":100000.0,"intrabar":"pessimistic",'
         '"limit_touch":false,"lot_size":0.0,"max_holding":null,"max_leverage":1.0,"min_notional":0.0,'

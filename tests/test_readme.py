@@ -93,7 +93,20 @@ def test_the_readme_lists_every_command(capsys: pytest.CaptureFixture[str]) -> N
     offered = re.search(r"\{(.+?)\}|^commands:\n(.+)", capsys.readouterr().out, re.DOTALL | re.MULTILINE)
     assert offered is not None
     listed = README.split("| command |", 1)[1].split("\n\n", 1)[0]
-    commands = ("serve", "worker", "demo", "backtest", "import", "fetch", "assets", "install", "doctor", "db upgrade")
+    commands = (
+        "serve",
+        "worker",
+        "demo",
+        "backtest",
+        "verify",
+        "import",
+        "fetch",
+        "assets",
+        "report",
+        "install",
+        "doctor",
+        "db upgrade",
+    )
     for command in commands:
         assert f"main.py {command}" in listed
         assert command.split()[0] in offered.group(0)

@@ -119,7 +119,7 @@ def test_without_flags_and_review_there_is_nothing_to_add_to_the_figures() -> No
 def test_years_are_told_in_percent_beside_buy_and_hold() -> None:
     year = Year(2004, (0.012, None, -0.1, *[0.0] * 9), -0.0892)
 
-    heading, row = year_lines([year, replace(year, year=2005)], {"2004": 0.05})[:2]
+    heading, row = year_lines([year, replace(year, year=2005)], {2004: 0.05})[:2]
 
     assert heading.split()[:3] == ["percent", "jan", "feb"]
     assert heading.endswith("year  buy and hold")

@@ -432,37 +432,43 @@ def test_a_completed_run_comes_back_as_it_was(runs: RunRepository, source: InMem
     assert runs.get(run.id) == run
 
 
-def test_a_run_comes_back_with_what_its_reviewer_said_and_the_years_of_buy_and_hold(
-    runs: RunRepository, source: InMemoryBars
-) -> None:
+def test_a_run_comes_back_with_what_its_reviewer_said(runs: RunRepository, source: InMemoryBars) -> None:
     run, _ = completed(runs, source)
 
     found = runs.get(run.id).summary
 
     assert found is not None and run.summary is not None
     assert found.diagnostics and found.diagnostics == run.summary.diagnostics
-    assert list(found.benchmark_years) == [str(year) for year in range(2005, 2013)]
 
 
 def test_a_run_stored_before_there_were_reviews_has_none(database: Database, source: InMemoryBars) -> None:
     stores = database.stores()
     run, _ = completed(stores.runs, source)
-    database.execute("update app.backtest_results set diagnostics = null, benchmark_years = null")
+    database.execute("update app.backtest_results set diagnostics = null")
 
     found = stores.runs.get(run.id).summary
 
     assert found is not None
-    assert (found.diagnostics, found.benchmark_years) == (None, {})
+    assert found.diagnostics is None
     stores.close()
 
 
-def test_trades_and_curve_come_back_bit_for_bit(runs: RunRepository, source: InMemoryBars) -> None:
+def test_trades_and_curves_come_back_bit_for_bit(runs: RunRepository, source: InMemoryBars) -> None:
     run, result = completed(runs, source)
 
     assert list(runs.trades(run.id, 0, 1000)) == list(result.trades)
-    curve = runs.equity(run.id)
-    assert np.array_equal(curve.time, result.equity.time)
-    assert np.array_equal(curve.value, result.equity.value)
+    for curve, measured in ((runs.equity(run.id), result.equity), (runs.benchmark(run.id), result.benchmark)):
+        assert curve is not None
+        assert np.array_equal(curve.time, measured.time)
+        assert np.array_equal(curve.value, measured.value)
+
+
+def test_a_run_from_before_the_benchmark_was_kept_has_none(database: Database, source: InMemoryBars) -> None:
+    with closing(database.stores()) as stores:
+        run, _ = completed(stores.runs, source)
+        database.execute("update app.backtest_results set benchmark_curve = null")
+
+        assert stores.runs.benchmark(run.id) is None
 
 
 def test_a_page_of_trades_begins_at_its_offset(runs: RunRepository, source: InMemoryBars) -> None:

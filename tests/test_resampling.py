@@ -80,7 +80,7 @@ def test_bars_without_adj_close_stay_so() -> None:
 
 
 @pytest.mark.parametrize("target", [each for each in Timeframe if each is not M1])
-def test_minutes_of_crypto_are_resampled_as_pandas_does(target: Timeframe) -> None:
+def test_t1_minutes_of_crypto_are_resampled_as_pandas_does(target: Timeframe) -> None:
     time = span(MONDAY, "2024-03-25T00:00")
     holes = np.random.default_rng(3).choice(len(time) - 2, 5000, replace=False) + 1
     bars = bars_at(np.delete(time, holes))
@@ -93,7 +93,7 @@ def test_minutes_of_crypto_are_resampled_as_pandas_does(target: Timeframe) -> No
 
 @given(first=st.integers(0, 3000), length=st.integers(1, 4000), target=st.sampled_from(["15m", "1h", "4h", "1d"]))
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_only_complete_bars_are_made(first: int, length: int, target: str) -> None:
+def test_t3_only_complete_bars_are_made(first: int, length: int, target: str) -> None:
     time = stamp(MONDAY) + MINUTE * np.arange(first, first + length, dtype=np.int64)
     bars = bars_at(time)
 

@@ -348,7 +348,7 @@ def test_bars_before_the_known_years_are_told_apart() -> None:
         (STRANGER, Timeframe.W1, "2024-03-04", "2024-03-11"),
     ],
 )
-def test_a_bar_is_over_at_the_close(asset: Asset, timeframe: Timeframe, start: str, end: str) -> None:
+def test_t1_a_bar_is_over_at_the_close(asset: Asset, timeframe: Timeframe, start: str, end: str) -> None:
     assert instant(end_of(asset, timeframe, stamp(start))) == instant(stamp(end))
 
 

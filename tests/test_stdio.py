@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.fixtures.postgres import reachable_folder
+from tests.test_mcp_server import STANDARD
 
 MAIN = str(Path(__file__).resolve().parent.parent / "main.py")
 IBM: dict[str, Any] = {
@@ -96,7 +97,7 @@ async def test_the_tools_of_a_run_answer_over_stdio_with_the_published_number(ho
             "validate_strategy", {"strategy_config": {"strategy_id": "rsi", "parameters": {}}}
         )
 
-    assert {"run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"} <= set(names)
+    assert names == STANDARD
     assert run["metrics"]["final_capital"] == pytest.approx(68080.040937367, rel=1e-12)  # contract 13.4
     assert not any(each.is_error for each in (results, metrics, listed, checked))
 

@@ -24,10 +24,11 @@ def never_traded(case: Case) -> Diagnostic | None:
 
 def only_time_in_the_market(case: Case) -> Diagnostic | None:
     """Holding the asset as much of the time would have made as much."""
-    values = case.values("total_return", "exposure_matched_return", "benchmark_return")
+    values = case.values("total_return", "exposure_matched_return")
     if values is None or not case.found.held.any():
         return None
-    made, matched, held = values
+    made, matched = values
+    held = case.found.held_return
     if made > matched or made == held:
         return None
     return Diagnostic(
@@ -48,7 +49,8 @@ def benchmark_not_beaten(case: Case) -> Diagnostic | None:
     weight, advice = Weight.SERIOUS, "its Sharpe ratio is no higher either: look for another rule"
     if sharpe is not None and sharpe[0] > sharpe[1]:
         weight, advice = Weight.MINOR, "compare the risk too: its Sharpe ratio is the higher one"
-    issue = f"buy and hold made {values[1]:.2%} at the same costs, this {values[0]:.2%}"
+    of = f" of {case.found.request.benchmark}" if case.found.request.benchmark else ""
+    issue = f"buy and hold{of} made {values[1]:.2%} at the same costs, this {values[0]:.2%}"
     return Diagnostic("benchmark_not_beaten", weight, issue, advice)
 
 

@@ -10,17 +10,19 @@ def verdict(summary: Summary) -> str | None:
     codes = {diagnostic.code for diagnostic in summary.diagnostics}
     weights = [diagnostic.weight for diagnostic in summary.diagnostics]
     made, held = (summary.metrics[key] or 0.0 for key in ("total_return", "benchmark_return"))
+    other = summary.provenance.get("benchmark")
+    held_what = f"buy and hold of {other}" if other else "buy and hold"
     if "never_traded" in codes:
         return "There is nothing to believe: it never traded."
     if Weight.FATAL in weights and "bankrupt" not in codes:
         return f"No: the {made:.2%} it shows could not have been made as told here."
     if made <= 0:
         kept = "It lost everything" if "bankrupt" in codes else "It made no money"
-        return f"{kept}: {made:.2%} after costs, where buy and hold made {held:.2%}."
+        return f"{kept}: {made:.2%} after costs, where {held_what} made {held:.2%}."
     if serious := weights.count(Weight.SERIOUS):
         doubts = "one serious doubt stands" if serious == 1 else f"{serious} serious doubts stand"
-        return f"Not yet: it made {made:.2%} where buy and hold made {held:.2%}, but {doubts} against it."
+        return f"Not yet: it made {made:.2%} where {held_what} made {held:.2%}, but {doubts} against it."
     return (
-        f"Nothing serious speaks against it: it made {made:.2%} where buy and hold made {held:.2%}. "
+        f"Nothing serious speaks against it: it made {made:.2%} where {held_what} made {held:.2%}. "
         "That is the past, and how many other rules were tried is not counted."
     )

@@ -33,10 +33,10 @@ def excess_return(evidence: Evidence) -> Value:
 
 @needs_sessions
 def exposure_matched_return(evidence: Evidence) -> Value:
-    """product(1 + w b + (1 - w) rf) - 1, w the mean net exposure: time in the market alone."""
+    """product(1 + w a + (1 - w) rf) - 1, w the mean net exposure, a: b of the asset itself."""
     held = mean(evidence.exposure)
     idle = (1.0 - held) * evidence.risk_free_per_session
-    return float(np.multiply.reduce(1.0 + held * evidence.benchmark_returns + idle)) - 1.0
+    return float(np.multiply.reduce(1.0 + held * evidence.held_returns + idle)) - 1.0
 
 
 def beta(evidence: Evidence) -> Value:

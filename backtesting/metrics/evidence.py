@@ -45,8 +45,14 @@ class Evidence:
 
     @cached_property
     def benchmark_returns(self) -> Floats:
-        """Session returns b of buy and hold (A6)."""
+        """Session returns b of buy and hold (A6), of a chosen benchmark where there is one."""
         return self._session_returns(self.simulation.benchmark)
+
+    @cached_property
+    def held_returns(self) -> Floats:
+        """Session returns of buy and hold of the asset itself."""
+        held = self.simulation.held
+        return self.benchmark_returns if held is None else self._session_returns(held)
 
     @cached_property
     def mean_return(self) -> float:

@@ -3,20 +3,20 @@
 All of it is made from the stored curve when it is asked for, so none of it is stored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Literal, Self
 
 import numpy as np
 
 from backtesting.metrics.curves import drawdown_of, returns_between, session_ends, session_levels, spells
 from backtesting.metrics.undefined import ROUNDING
-from backtesting.types import EPOCH, LATEST_SPANS, NS_PER_DAY, EquityCurve, Floats, Integers, instant
+from backtesting.types import EPOCH, LATEST_SPANS, NS_PER_DAY, EquityCurve, Floats, Integers, Run, instant, nanoseconds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Growth:
     """An equity curve and the capital it grew from.
 
@@ -26,6 +26,23 @@ class Growth:
     curve: EquityCurve
     capital: float
     base_time: int | None
+
+    @classmethod
+    def of(cls, run: Run, curve: EquityCurve) -> Self:
+        """Return how a curve of a completed run, its own or that of buy and hold, grew from the run's capital."""
+        base = run.require_summary().provenance.get("base_bar")
+        base_time = nanoseconds(datetime.fromisoformat(base)) if base else None
+        return cls(curve, run.request.initial_capital, base_time)
+
+    @cached_property
+    def drawdown(self) -> Floats:
+        """Drawdown at each bar, shape (n,): a fraction <= 0, the capital counting as the first maximum."""
+        return self.drawdown_drawdown_from_capital[1:]
+
+    @cached_property
+    def drawdown_drawdown_from_capital(self) -> Floats:
+        """The same with the capital before it, shape (n + 1,)."""
+        return drawdown_of(np.concatenate([[self.capital], self.curve.value]))
 
     @property
     def session_returns(self) -> Floats:
@@ -75,20 +92,20 @@ def years_of(growth: Growth) -> tuple[Year, ...]:
     by_month = dict(_returns_by("M", growth))
     return tuple(
         Year(year, tuple(by_month.get((year - EPOCH.year) * 12 + each) for each in range(12)), total)
-        for year, total in totals_by_year(growth).items()
+        for year, total in totals_of(growth).items()
     )
 
 
-def totals_by_year(growth: Growth) -> dict[int, float]:
-    """Return the return of every calendar year UTC of the curve."""
-    return {EPOCH.year + year: total for year, total in _returns_by("Y", growth)}
+def totals_of(growth: Growth | None) -> Mapping[int, float]:
+    """Return the return of every calendar year UTC; none where there is no curve."""
+    return {EPOCH.year + year: total for year, total in _returns_by("Y", growth)} if growth else {}
 
 
 def worst_drawdowns(growth: Growth) -> tuple[Drawdown, ...]:
     """Return every spell under water, the deepest first."""
     capital_time = growth.curve.time[0] if growth.base_time is None else growth.base_time
     time = np.concatenate([[capital_time], growth.curve.time])
-    drawdown = drawdown_of(np.concatenate([[growth.capital], growth.curve.value]))
+    drawdown = growth.drawdown_drawdown_from_capital
     found = [_spell(time, drawdown, begin, end) for begin, end in zip(*spells(drawdown < 0), strict=True)]
     return tuple(sorted(found, key=lambda spell: spell.depth))
 

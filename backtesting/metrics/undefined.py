@@ -70,4 +70,4 @@ def mean(values: Floats | Integers) -> float:
 
 def spread(centred: Floats) -> float:
     """Return s (n - 1) of at least two values, of which their mean was taken off."""
-    return sqrt(float(np.dot(centred, centred)) / (len(centred) - 1))
+    return sqrt(float(np.add.reduce(centred * centred)) / (len(centred) - 1))

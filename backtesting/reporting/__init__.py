@@ -1,1 +1,1 @@
-"""How a result is told: a run goes in, text comes out."""
+"""How a result is told: a run goes in; text, pictures, a page or tables come out."""

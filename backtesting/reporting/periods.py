@@ -9,15 +9,15 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 PLAIN_DAY = "%Y-%m-%d"
 
 
-def year_lines(years: Sequence[Year], held: Mapping[str, float]) -> list[str]:
+def year_lines(years: Sequence[Year], held: Mapping[int, float]) -> list[str]:
     """Return a table of returns in percent: a row a year, its months, its total, and that of buy and hold."""
     rows = [[str(each.year), *map(_percent, each.months), *map(_percent, totals(each, held))] for each in years]
     return table([["percent", *MONTHS, "year", "buy and hold"], *rows])
 
 
-def totals(year: Year, held: Mapping[str, float]) -> tuple[float, float | None]:
+def totals(year: Year, held: Mapping[int, float]) -> tuple[float, float | None]:
     """Return the year's return and that of buy and hold, None where it is not known."""
-    return year.total, held.get(str(year.year))
+    return year.total, held.get(year.year)
 
 
 def rolling_line(rolling: RollingSharpe | None) -> str:

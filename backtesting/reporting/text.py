@@ -1,17 +1,12 @@
 """A run in plain text, for a terminal and for a chat: rounded, short, complete enough to stand alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from backtesting.diagnostics.verdict import verdict
-from backtesting.judgement import JUDGED
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 from backtesting.reporting.orders import extras, rates, size
-from backtesting.types import Costs, MetricValue, Run, StrategyDescription, Summary, Trade
+from backtesting.types import Costs, Flag, MetricValue, Run, StrategyDescription, Summary, Trade
 
-UNITS: Mapping[str, str] = {
-    **{metric.key: metric.unit for metric in METRICS},
-    **{key: unit for key, (unit, _) in JUDGED.items()},
-}
 BESIDE_BENCHMARK = (
     ("total return", "total_return", "benchmark_return"),
     ("Sharpe ratio", "sharpe_ratio", "benchmark_sharpe"),
@@ -45,6 +40,17 @@ def report(run: Run) -> str:
     return "\n".join([headline(run), terms(run), "", *told])
 
 
+def doubts(summary: Summary) -> list[str]:
+    """Return whether to believe it, the reviewer's points, and then the flags that none of them tells."""
+    return [line for line in (*_review(summary), *_notes(summary)) if line]
+
+
+def untold(summary: Summary) -> list[Flag]:
+    """Return the flags that no diagnostic tells."""
+    told = {diagnostic.code for diagnostic in summary.diagnostics or ()}
+    return [flag for flag in summary.flags if flag.code not in told]
+
+
 def headline(run: Run) -> str:
     """Return the run's id, state, strategy, asset and period on one line."""
     request = run.request
@@ -70,7 +76,8 @@ def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
     """Return a metric rounded for reading (N4), or why there is none."""
     if number is None:
         return f"none ({reason})"
-    match UNITS[key]:
+    unit, _ = MEANINGS[key]
+    match unit:
         case "fraction":
             return f"{number:.2%}"
         case "money":
@@ -78,7 +85,7 @@ def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
         case "count":
             return f"{number}"
         case "days" | "bars" | "sessions":
-            return f"{number:,.1f} {UNITS[key]}"
+            return f"{number:,.1f} {unit}"
     return f"{number:.4f}"
 
 
@@ -89,8 +96,7 @@ def metric_lines(metrics: dict[str, MetricValue], undefined: dict[str, str]) -> 
 
 def definition_lines(names: Sequence[str]) -> str:
     """Return what each named metric is, one a line, and what the letters stand for."""
-    meant = {metric.key: (metric.unit, metric.definition) for metric in METRICS} | dict(JUDGED)
-    return "\n".join([*(f"{name}, {': '.join(meant[name])}" for name in names), LETTERS])
+    return "\n".join([*(f"{name}, {': '.join(MEANINGS[name])}" for name in names), LETTERS])
 
 
 def trade_lines(trades: Iterable[Trade]) -> list[str]:
@@ -113,6 +119,11 @@ def parameter_lines(strategy: StrategyDescription) -> str:
     return "\n".join([_rule(strategy), *parameters, POSITION_SIZE])
 
 
+def sentence(text: str) -> str:
+    """Return the words as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows with the first column left and the others right aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -127,9 +138,14 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def _comparison(run: Run, summary: Summary) -> list[str]:
     told = _told(summary)
     held = run.request.initial_capital * (1 + (summary.metrics["benchmark_return"] or 0.0))
-    rows = [("", "strategy", "buy and hold"), ("final capital", told["final_capital"], f"{held:,.2f}")]
+    other = run.request.benchmark
+    rows = [
+        ("", "strategy", f"buy and hold {other}" if other else "buy and hold"),
+        ("final capital", told["final_capital"], f"{held:,.2f}"),
+    ]
     rows += [(label, told[own], told[benchmark]) for label, own, benchmark in BESIDE_BENCHMARK]
-    return [*table(rows), f"buy and hold with the same time in the market: {told['exposure_matched_return']}"]
+    of = f" {run.request.asset_symbol}" if other else ""
+    return [*table(rows), f"buy and hold{of} with the same time in the market: {told['exposure_matched_return']}"]
 
 
 def _trading(summary: Summary) -> list[str]:
@@ -146,9 +162,7 @@ def _told(summary: Summary) -> dict[str, str]:
 
 
 def _notes(summary: Summary) -> list[str]:
-    """Tell the flags that no diagnostic tells."""
-    told = {diagnostic.code for diagnostic in summary.diagnostics or ()}
-    notes = [f"- {flag.code}: {flag.message}" for flag in summary.flags if flag.code not in told]
+    notes = [f"- {flag.code}: {flag.message}" for flag in untold(summary)]
     return ["", "Know this:", *notes] if notes else []
 
 
@@ -156,13 +170,9 @@ def _review(summary: Summary) -> list[str]:
     if (answer := verdict(summary)) is None:
         return []
     points = [
-        f"- {each.weight}, {each.code}: {each.issue}. {_sentence(each.advice)}" for each in summary.diagnostics or ()
+        f"- {each.weight}, {each.code}: {each.issue}. {sentence(each.advice)}" for each in summary.diagnostics or ()
     ]
     return ["", f"Believe it? {answer}", *points]
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def _trade_line(trade: Trade) -> str:

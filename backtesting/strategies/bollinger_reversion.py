@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from backtesting.indicators import bollinger, crossed_above, crossed_below
+from backtesting.rules import Line, Rule, crosses_above, crosses_below, price
 from backtesting.strategy import LARGEST_WINDOW, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -26,6 +27,11 @@ class BollingerReversion(Strategy):
     @property
     def warmup(self) -> int:
         return self.period - 1
+
+    @classmethod
+    def rule(cls) -> Rule:
+        lower, middle = (Line(bollinger, ("close",), ("period", "deviations"), part) for part in ("lower", "middle"))
+        return Rule(crosses_below(price("close"), lower), crosses_above(price("close"), middle))
 
     def signals(self, bars: Bars) -> Signals:
         upper, middle, lower = bollinger(bars.close, self.period, self.deviations)

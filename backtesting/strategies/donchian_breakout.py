@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from backtesting.indicators import donchian
+from backtesting.rules import Line, Rule, is_above, is_below, price
 from backtesting.strategy import LARGEST_WINDOW, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -26,6 +27,12 @@ class DonchianBreakout(Strategy):
     @property
     def warmup(self) -> int:
         return max(self.entry_period, self.exit_period)
+
+    @classmethod
+    def rule(cls) -> Rule:
+        high = Line(donchian, ("high", "low"), ("entry_period",), "upper")
+        low = Line(donchian, ("high", "low"), ("exit_period",), "lower")
+        return Rule(is_above(price("close"), high), is_below(price("close"), low))
 
     def signals(self, bars: Bars) -> Signals:
         entry_high, _, entry_low = donchian(bars.high, bars.low, self.entry_period)

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, ema
+from backtesting.rules import Line, Rule, crosses_above, crosses_below
 from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -39,6 +40,11 @@ class EmaCrossover(Strategy):
     @property
     def unstable(self) -> int:
         return RECURSIVE_UNSTABLE
+
+    @classmethod
+    def rule(cls) -> Rule:
+        fast, slow = (Line(ema, parameters=(name,)) for name in ("fast_period", "slow_period"))
+        return Rule(crosses_above(fast, slow), crosses_below(fast, slow))
 
     def signals(self, bars: Bars) -> Signals:
         fast, slow = ema(bars.close, self.fast_period), ema(bars.close, self.slow_period)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from backtesting.indicators import crossed_above, crossed_below, keltner
+from backtesting.rules import Line, Rule, crosses_above, crosses_below, price
 from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -33,6 +34,12 @@ class KeltnerBreakout(Strategy):
     @property
     def unstable(self) -> int:
         return RECURSIVE_UNSTABLE
+
+    @classmethod
+    def rule(cls) -> Rule:
+        columns, names = ("high", "low", "close"), ("period", "atr_period", "multiplier")
+        upper, middle = (Line(keltner, columns, names, part) for part in ("upper", "middle"))
+        return Rule(crosses_above(price("close"), upper), crosses_below(price("close"), middle))
 
     def signals(self, bars: Bars) -> Signals:
         upper, middle, lower = keltner(bars.high, bars.low, bars.close, self.period, self.atr_period, self.multiplier)

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, macd
+from backtesting.rules import Line, Rule, crosses_above, crosses_below
 from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -39,6 +40,11 @@ class MacdCrossover(Strategy):
     @property
     def unstable(self) -> int:
         return RECURSIVE_UNSTABLE
+
+    @classmethod
+    def rule(cls) -> Rule:
+        line, smooth = (Line(macd, parameters=("fast", "slow", "signal"), part=part) for part in ("line", "signal"))
+        return Rule(crosses_above(line, smooth), crosses_below(line, smooth))
 
     def signals(self, bars: Bars) -> Signals:
         line, smooth, histogram = macd(bars.close, self.fast, self.slow, self.signal)

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from backtesting.indicators import rate_of_change
+from backtesting.rules import Line, Rule, is_above, is_below, zero
 from backtesting.strategy import LARGEST_WINDOW, SearchRange, Strategy, StrategyType
-from backtesting.types import Bars, Signals
+from backtesting.types import Bars, Floats, Signals
 
 
 class Momentum(Strategy):
@@ -34,8 +35,18 @@ class Momentum(Strategy):
     def warmup(self) -> int:
         return self.lookback
 
+    @classmethod
+    def rule(cls) -> Rule:
+        momentum = Line(past_change, parameters=("lookback", "skip"))
+        return Rule(is_above(momentum, zero()), is_below(momentum, zero()))
+
     def signals(self, bars: Bars) -> Signals:
-        change = rate_of_change(bars.close, self.lookback - self.skip)
-        momentum = np.concatenate([np.full(self.skip, np.nan), change])[: len(bars)]
+        momentum = past_change(bars.close, self.lookback, self.skip)
         rises, falls = momentum > 0, momentum < 0
         return Signals(rises, falls, {"momentum": momentum}, falls, rises)
+
+
+def past_change(close: Floats, lookback: int, skip: int) -> Floats:
+    """Return the change from `lookback` to `skip` bars ago as a fraction, shape (n,), from bar `lookback`."""
+    change = rate_of_change(close, lookback - skip)
+    return np.concatenate([np.full(skip, np.nan), change])[: len(close)]

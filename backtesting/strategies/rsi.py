@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, rsi
+from backtesting.rules import Line, Rule, crosses_above, crosses_below, level
 from backtesting.strategy import LARGEST_WINDOW, RECURSIVE_UNSTABLE, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -42,6 +43,11 @@ class RsiReversal(Strategy):
     @property
     def unstable(self) -> int:
         return RECURSIVE_UNSTABLE
+
+    @classmethod
+    def rule(cls) -> Rule:
+        strength = Line(rsi, parameters=("period",))
+        return Rule(crosses_below(strength, level("oversold")), crosses_above(strength, level("overbought")))
 
     def signals(self, bars: Bars) -> Signals:
         strength = rsi(bars.close, self.period)

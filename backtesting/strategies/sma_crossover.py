@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from backtesting.indicators import crossed_above, crossed_below, sma
+from backtesting.rules import Line, Rule, crosses_above, crosses_below
 from backtesting.strategy import LARGEST_WINDOW, SearchRange, Strategy, StrategyType
 from backtesting.types import Bars, Signals
 
@@ -35,6 +36,11 @@ class SmaCrossover(Strategy):
     @property
     def warmup(self) -> int:
         return self.slow_period - 1
+
+    @classmethod
+    def rule(cls) -> Rule:
+        fast, slow = (Line(sma, parameters=(name,)) for name in ("fast_period", "slow_period"))
+        return Rule(crosses_above(fast, slow), crosses_below(fast, slow))
 
     def signals(self, bars: Bars) -> Signals:
         fast, slow = sma(bars.close, self.fast_period), sma(bars.close, self.slow_period)

@@ -1,5 +1,6 @@
 """The words of the domain: what comes in is validated once, what we produce is frozen."""
 
+from backtesting.types.audit import Change, Decision, Explanation, FillDetail, MetricChange, Verification
 from backtesting.types.catalog import AssetEdit, AssetEntry, AssetPage, AssetSearch, SeriesEntry
 from backtesting.types.costs import (
     COST_PRESETS,
@@ -87,6 +88,7 @@ from backtesting.types.run import (
     Summary,
     Weight,
 )
+from backtesting.types.search import SearchRange, SearchSpace, ValueRange
 from backtesting.types.trading import ExitReason, Signals, Simulation, StrategyDescription, Trade, Trades, TradeStatus
 from backtesting.types.trial import Trial, TrialCount
 
@@ -112,6 +114,7 @@ __all__ = [
     "Booleans",
     "Capital",
     "CappedKelly",
+    "Change",
     "Chunk",
     "Claim",
     "CostChoice",
@@ -119,14 +122,17 @@ __all__ = [
     "Costs",
     "Coverage",
     "Day",
+    "Decision",
     "DelayBars",
     "Diagnostic",
     "Direction",
     "EquityCurve",
     "ExitReason",
+    "Explanation",
     "FetchMode",
     "FetchRequest",
     "Fill",
+    "FillDetail",
     "Finding",
     "FixedCash",
     "FixedUnits",
@@ -146,6 +152,7 @@ __all__ = [
     "LotSize",
     "MaxHolding",
     "MaxLeverage",
+    "MetricChange",
     "MetricValue",
     "MinNotional",
     "OrderOptions",
@@ -164,6 +171,8 @@ __all__ = [
     "RunFilter",
     "RunPage",
     "RunStatus",
+    "SearchRange",
+    "SearchSpace",
     "SeriesEntry",
     "Severity",
     "Signals",
@@ -183,6 +192,8 @@ __all__ = [
     "Trades",
     "Trial",
     "TrialCount",
+    "ValueRange",
+    "Verification",
     "VolTarget",
     "Weight",
     "instant",

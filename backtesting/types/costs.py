@@ -49,6 +49,10 @@ class Costs(Input):
         """Whether fills are free."""
         return self.are_rates and self.commission == self.slippage == 0
 
+    def fee(self, price: float, quantity: float) -> float:
+        """Return the commission of a fill, in money (C2)."""
+        return max(self.min_fee, self.commission * price * quantity + self.per_unit * quantity + self.fixed)
+
 
 COST_PRESETS: Mapping[str, Costs] = {
     "us_equity": Costs(commission=0.0001, slippage=0.0002, borrow=0.01),

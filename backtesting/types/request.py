@@ -87,6 +87,7 @@ class BacktestRequest(OrderOptions):
     periods_per_year: PeriodsPerYear | None = None
     trade_from: Day | None = None
     history_bars: HistoryBars | None = None
+    benchmark: AssetSymbol | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @property

@@ -1,12 +1,13 @@
 """The outcome of a request, and the record that keeps it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+from backtesting.errors import BacktestError
 from backtesting.types.market import Floats, Integers
 from backtesting.types.request import BacktestRequest
 from backtesting.types.trading import Trades
@@ -45,7 +46,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EquityCurve:
-    """Equity at each close of the period: int64 nanoseconds UTC and float64 money, shape (n,)."""
+    """Equity at each close, the strategy's or its benchmark's: int64 nanoseconds UTC, float64 money, shape (n,)."""
 
     time: Integers
     value: Floats
@@ -57,7 +58,7 @@ class Summary:
 
     `metrics` holds every metric of `METRICS`; where one is None, `undefined` has the reason. `counters` and
     `provenance` are those of contract P4 and P1; a counter is None where nothing could be counted. `diagnostics` are
-    None where nobody has reviewed the run. `benchmark_years` are the returns of buy and hold by calendar year.
+    None where nobody has reviewed the run.
     """
 
     metrics: Mapping[str, MetricValue]
@@ -66,7 +67,6 @@ class Summary:
     counters: Mapping[str, int | None]
     provenance: Mapping[str, Any]
     diagnostics: tuple[Diagnostic, ...] | None = None
-    benchmark_years: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def trades(self) -> int:
@@ -81,6 +81,7 @@ class BacktestResult:
     summary: Summary
     trades: Trades
     equity: EquityCurve
+    benchmark: EquityCurve
 
 
 class RunStatus(StrEnum):
@@ -104,6 +105,16 @@ class Run:
     summary: Summary | None = None
     error: str | None = None
     tags: tuple[str, ...] = ()
+
+    def require_summary(self) -> Summary:
+        """Return the summary; BacktestError with the reason where the run has none."""
+        if self.status is RunStatus.RUNNING:
+            raise BacktestError(f"run {self.id} is still running: follow it with get_backtest_status")
+        if self.summary is None:
+            error = BacktestError(f"run {self.id} {self.status}: {self.error}; mend the request and run it again")
+            error.run_id = self.id
+            raise error
+        return self.summary
 
     @staticmethod
     def new_id() -> str:

@@ -160,7 +160,8 @@ class Simulation:
     at each close, shape (n,), shorts negative. `traded` is the sum of fill price x quantity over all fills, in the
     asset's currency. `costless_return` is the total return of the same signals at zero costs, `optimistic_return` that
     of ambiguous bars gone the better way (S6). `counters` are those of P4 that trading decides. `bankrupt_bar` is the
-    bar whose close found nothing left (H6), `engine` what traded.
+    bar whose close found nothing left (H6), `engine` what traded. Where `benchmark` is of another asset, `held` is buy
+    and hold of this one.
     """
 
     equity: Floats
@@ -176,3 +177,4 @@ class Simulation:
     counters: Mapping[str, int]
     engine: str
     bankrupt_bar: int | None = None
+    held: Floats | None = None

@@ -51,7 +51,7 @@ METRIC_COLUMNS = (
     "profit_factor",
 )
 TRADE_FIELDS = tuple(field.name for field in fields(Trade))
-SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics", "benchmark_years")
+SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics")
 WITH_SUMMARY = sa.select(backtest_runs, *(backtest_results.c[name] for name in SUMMARY_COLUMNS)).outerjoin(
     backtest_results, backtest_results.c.run_id == backtest_runs.c.id
 )
@@ -107,11 +107,19 @@ class SqlRunRepository:
 
     def equity(self, run_id: str) -> EquityCurve:
         """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
-        query = sa.select(backtest_results.c.equity_curve).where(backtest_results.c.run_id == checked(run_id))
-        packed = self._transactions.read(lambda connection: connection.scalar(query))
+        packed = self._curve(run_id, backtest_results.c.equity_curve)
         if packed is None:
             raise not_found(run_id)
         return unpack(packed)
+
+    def benchmark(self, run_id: str) -> EquityCurve | None:
+        """Return the equity curve of buy and hold beside it; None where the run was stored without."""
+        packed = self._curve(run_id, backtest_results.c.benchmark_curve)
+        return None if packed is None else unpack(packed)
+
+    def _curve(self, run_id: str, column: sa.Column[Any]) -> bytes | None:
+        query = sa.select(column).where(backtest_results.c.run_id == checked(run_id))
+        return self._transactions.read(lambda connection: connection.scalar(query))
 
 
 def pack(curve: EquityCurve) -> bytes:
@@ -224,9 +232,9 @@ def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
         "counters": dict(summary.counters),
         "provenance": dict(summary.provenance),
         "diagnostics": None if summary.diagnostics is None else [asdict(each) for each in summary.diagnostics],
-        "benchmark_years": dict(summary.benchmark_years),
         **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
         "equity_curve": pack(result.equity),
+        "benchmark_curve": pack(result.benchmark),
     }
 
 
@@ -251,7 +259,6 @@ def _summary(row: Row[Any]) -> Summary:
         counters=row.counters,
         provenance=row.provenance,
         diagnostics=None if row.diagnostics is None else tuple(_diagnostic(each) for each in row.diagnostics),
-        benchmark_years=row.benchmark_years or {},
     )
 
 

@@ -1,15 +1,22 @@
 """How a call is answered: in text and in structure, or with an error."""
 
-from mcp.types import CallToolResult, TextContent
+from base64 import b64encode
+
+from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import BaseModel
 
 from backtesting.errors import BacktestError
 
 
-def reply(structure: BaseModel, text: str) -> CallToolResult:
-    """Answer a call with both forms."""
-    content = TextContent(type="text", text=text)
-    return CallToolResult(content=[content], structured_content=structure.model_dump(mode="json"))
+def reply(structure: BaseModel, text: str, *pictures: ImageContent) -> CallToolResult:
+    """Answer a call with both forms, pictures after them."""
+    content = [TextContent(type="text", text=text), *pictures]
+    return CallToolResult(content=content, structured_content=structure.model_dump(mode="json"))
+
+
+def image(png: bytes) -> ImageContent:
+    """Return a picture as a client shows it."""
+    return ImageContent(type="image", data=b64encode(png).decode(), mime_type="image/png")
 
 
 def refusal(error: BacktestError) -> CallToolResult:

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from backtesting.diagnostics.verdict import verdict
-from backtesting.judgement import JUDGED
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 from backtesting.metrics.growth import Drawdown, Year
 from backtesting.reporting.periods import MONTHS, totals
 from backtesting.types import EquityCurve, Run, Summary, Trade, instant
@@ -153,8 +152,7 @@ class MetricsReply(BaseModel):
         summary = run.summary or NOTHING
         chosen = {name: summary.metrics.get(name) for name in names}
         reasons = {name: summary.undefined.get(name, "not_computed") for name, each in chosen.items() if each is None}
-        meant = {each.key: (each.unit, each.definition) for each in METRICS} | dict(JUDGED)
-        said = {name: meant[name] for name in names} if explain else {}
+        said = {name: MEANINGS[name] for name in names} if explain else {}
         definitions = {name: Definition(unit=unit, definition=text) for name, (unit, text) in said.items()}
         return cls(backtest_id=run.id, metrics=chosen, undefined=reasons, definitions=definitions)
 
@@ -173,7 +171,7 @@ def trade_rows(trades: Sequence[Trade]) -> list[list[Cell]]:
     return [[_plain(getattr(trade, column)) for column in TRADE_COLUMNS] for trade in trades]
 
 
-def year_rows(years: Sequence[Year], held: Mapping[str, float]) -> list[list[Cell]]:
+def year_rows(years: Sequence[Year], held: Mapping[int, float]) -> list[list[Cell]]:
     """Return each year as a row of `PERIOD_COLUMNS`, returns in basis points."""
     return [
         [each.year, *(_basis_points(fraction) for fraction in (*each.months, *totals(each, held)))] for each in years

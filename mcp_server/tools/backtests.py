@@ -2,22 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
+import structlog
 from mcp.server.mcpserver import Context
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, ImageContent
 from pydantic import Field, WithJsonSchema
 
-from backtesting.errors import BacktestError, JobFailedError
+from backtesting.errors import JobFailedError
 from backtesting.jobs.backtest import LongBacktest
 from backtesting.judgement import JUDGED, judged
 from backtesting.metrics import KEYS, require_few, require_known
-from backtesting.metrics.growth import Growth, rolling_sharpe, worst_drawdowns, years_of
+from backtesting.metrics.growth import Growth, rolling_sharpe, totals_of, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
 from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
+from backtesting.reports import Reports
 from backtesting.running import most_bars
 from backtesting.types import (
     Adjustment,
@@ -46,14 +47,12 @@ from backtesting.types import (
     StopBase,
     StopDistance,
     StrategyId,
-    Summary,
     Tags,
     TargetDistance,
     Timeframe,
-    nanoseconds,
     validated,
 )
-from mcp_server.schemas.answers import reply
+from mcp_server.schemas.answers import image, reply
 from mcp_server.schemas.backtests import (
     DRAWDOWN_COLUMNS,
     PERIOD_COLUMNS,
@@ -77,11 +76,15 @@ LARGEST_OFFSET = 1_000_000_000
 # Short schemas of optional arguments: every client reads them before its first call, refusals tell the bounds.
 NUMBER, WHOLE = WithJsonSchema({"type": "number"}), WithJsonSchema({"type": "integer"})
 DATE, OBJECT = WithJsonSchema({"type": "string", "format": "date"}), WithJsonSchema({"type": "object"})
+TEXT = WithJsonSchema({"type": "string"})
+TIMEFRAMES = WithJsonSchema({"enum": [each.value for each in Timeframe]})
 DISTANCE = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "object"}]})
 SIZING = (
     "method with its value: percent_equity, risk_per_trade or kelly with fraction, fixed_cash with amount, fixed_units "
     "with units, vol_target with target"
 )
+
+log = structlog.stdlib.get_logger("backtesting_mcp")
 
 
 class BacktestTools:
@@ -97,10 +100,10 @@ class BacktestTools:
         strategy_id: StrategyId,
         asset_symbol: AssetSymbol,
         start_date: Day,
-        end_date: Day,
+        end_date: Annotated[Day, DATE],
         initial_capital: Capital,
         parameters: Parameters,
-        timeframe: Timeframe = Timeframe.D1,
+        timeframe: Annotated[Timeframe, TIMEFRAMES] = Timeframe.D1,
         fill: Annotated[Fill, Field(description="When an order decided at a close is filled")] = "next_open",
         delay_bars: DelayBars = 1,
         costs: Annotated[
@@ -131,9 +134,11 @@ class BacktestTools:
         periods_per_year: Annotated[PeriodsPerYear, NUMBER] | None = None,
         trade_from: Annotated[Day, DATE] | None = None,
         history_bars: Annotated[HistoryBars, WHOLE] | None = None,
+        benchmark: Annotated[AssetSymbol, TEXT] | None = None,
         tags: Tags = (),
         rerun: bool = False,  # noqa: FBT001, FBT002 - a tool's arguments are named
         wait_seconds: Wait = 20,
+        include_chart: Annotated[bool, Field(strict=True)] = False,  # noqa: FBT002 - an argument of the protocol
     ) -> Annotated[CallToolResult, RunReply]:
         """Test one strategy on one stored symbol and store the run.
 
@@ -151,7 +156,8 @@ class BacktestTools:
         if run.status is RunStatus.RUNNING:
             return reply(RunReply.of(run), f"{headline(run)}; follow it with get_backtest_status('{run.id}')")
         more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
-        return reply(RunReply.of(run), report(run) + more)
+        pictures, missed = drawn(services.reports, run.id) if include_chart else ([], "")
+        return reply(RunReply.of(run), report(run) + more + missed, *pictures)
 
     async def _short(self, services: Services, asked: LongBacktest, seconds: float, _: Any) -> Run:
         """Run beside us in a thread."""
@@ -212,16 +218,13 @@ class BacktestTools:
         if explain:
             require_few(names)
         run = self._services().run(backtest_id)
-        if run.summary is None:
-            raise _failed(run)
+        run.require_summary()
         found = MetricsReply.of(run, names, explain=explain)
         lines = [headline(run), metric_lines(found.metrics, found.undefined)]
         return reply(found, "\n".join(lines + ["", definition_lines(names)] * explain))
 
     def _trades(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        if run.summary is None:
-            raise _failed(run)
-        total = run.summary.trades
+        total = run.require_summary().trades
         trades = self._services().runs.trades(run.id, offset, limit)
         following = offset + len(trades)
         page = ResultsReply(
@@ -238,8 +241,9 @@ class BacktestTools:
         return reply(page, "\n".join([f"{headline(run)}\n{total} trades", *lines, *more]))
 
     def _periods(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        summary, growth = self._grown(run)
-        years, held = years_of(growth), summary.benchmark_years
+        summary, runs = run.require_summary(), self._services().runs
+        growth, benchmark = Growth.of(run, runs.equity(run.id)), runs.benchmark(run.id)
+        years, held = years_of(growth), totals_of(Growth.of(run, benchmark) if benchmark else None)
         shown, following = years[offset : offset + limit], offset + limit
         rolling = rolling_sharpe(growth, summary.provenance["periods_per_year"], run.request.risk_free)
         page = ResultsReply(
@@ -255,8 +259,8 @@ class BacktestTools:
         return reply(page, "\n".join([headline(run), *year_lines(shown, held), rolling_line(rolling)]))
 
     def _drawdowns(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        _, growth = self._grown(run)
-        drawdowns = worst_drawdowns(growth)
+        run.require_summary()
+        drawdowns = worst_drawdowns(Growth.of(run, self._services().runs.equity(run.id)))
         shown, following = drawdowns[offset : offset + limit], offset + limit
         page = ResultsReply(
             backtest_id=run.id,
@@ -270,17 +274,8 @@ class BacktestTools:
         heading = f"{len(shown)} of {len(drawdowns)} drawdowns, the deepest first"
         return reply(page, "\n".join([headline(run), heading, *drawdown_lines(shown)]))
 
-    def _grown(self, run: Run) -> tuple[Summary, Growth]:
-        """Return the summary and the curve of a completed run, with what it grew from."""
-        if run.summary is None:
-            raise _failed(run)
-        base = run.summary.provenance.get("base_bar")
-        base_time = nanoseconds(datetime.fromisoformat(base)) if base else None
-        return run.summary, Growth(self._services().runs.equity(run.id), run.request.initial_capital, base_time)
-
     def _equity(self, run: Run, limit: int) -> CallToolResult:
-        if run.summary is None:
-            raise _failed(run)
+        run.require_summary()
         curve = self._services().runs.equity(run.id)
         points = curve_points(downsample(curve, max(limit, FEWEST_POINTS)))
         page = ResultsReply(
@@ -291,14 +286,15 @@ class BacktestTools:
         return reply(page, "\n".join([headline(run), shown, *lines]))
 
 
+def drawn(reports: Reports, run_id: str) -> tuple[list[ImageContent], str]:
+    """Return the picture of a run that was just stored; where it fails, none and how to get it."""
+    try:
+        return [image(reports.chart(run_id, "equity"))], ""
+    except Exception:
+        log.exception("picture", run_id=run_id)
+        return [], f"\nThe run is stored, but its picture could not be drawn: plot_backtest('{run_id}') tries again."
+
+
 def _known(names: list[str]) -> list[str]:
     require_known(name for name in names if name not in JUDGED)
     return list(dict.fromkeys(names))
-
-
-def _failed(run: Run) -> BacktestError:
-    if run.status is RunStatus.RUNNING:
-        return BacktestError(f"run {run.id} is still running: follow it with get_backtest_status")
-    error = BacktestError(f"run {run.id} {RunStatus.FAILED}: {run.error}; mend the request and run it again")
-    error.run_id = run.id
-    return error

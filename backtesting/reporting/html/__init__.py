@@ -1,0 +1,5 @@
+"""Runs as one page of HTML for a browser: offline, interactive, safe to open whatever its names say."""
+
+from backtesting.reporting.html.page import page
+
+__all__ = ["page"]

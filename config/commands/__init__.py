@@ -1,0 +1,1 @@
+"""The commands, one module a family; each adds its own to the command line."""

@@ -1,0 +1,108 @@
+"""Commands that serve, and that look after what serving needs."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from threading import Event, Thread
+from typing import Any
+
+from backtesting.errors import BacktestError
+from config.clients import CLIENT_IDS, client_named, install
+from config.commands.parsing import Commands, added
+from config.doctor import examine
+from config.program import Program
+from mcp_server.server import build_server
+from utils.logger import configure_logging
+from utils.watch import when
+
+STOP_SECONDS = 0.5  # within which work is given back, however busy the worker is
+
+
+def add_to(commands: Commands) -> None:
+    """Add the family to the command line."""
+    added(commands, "serve", serve)
+    until = added(commands, "worker", worker)
+    until.add_argument("--until-eof", action="store_true", help="end with the standard input too")
+    added(commands, "doctor", doctor)
+    client = added(commands, "install", install_into)
+    client.add_argument("client", choices=CLIENT_IDS, nargs="?", default=CLIENT_IDS[0], help="default: %(default)s")
+    client.add_argument("--show", action="store_true", help="print the entry and change nothing")
+    database = commands.add_parser("db", help="look after the database").add_subparsers(required=True, metavar="ACTION")
+    added(database, "upgrade", upgrade)
+
+
+def serve(program: Program, _: argparse.Namespace) -> int:
+    """Serve MCP over stdio until the client closes it."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    configure_logging(program.settings.log_level, json=program.settings.log_json)
+
+    services = lambda: program.application().services()  # noqa: E731
+    build_server(program.registry, services, partial(warmed_up, program), program.settings.toolset).run()
+    return 0
+
+
+@asynccontextmanager
+async def warmed_up(program: Program, _: Any) -> AsyncIterator[None]:
+    """Import what the first call needs while the client still reads the list of tools."""
+
+    def warm_up() -> None:
+        with suppress(BacktestError):  # what is wrong with the settings, the first call will tell
+            program.application()
+
+    Thread(target=warm_up, name="warm-up", daemon=True).start()
+    yield
+
+
+def worker(program: Program, options: argparse.Namespace) -> int:
+    """Serve long jobs in the background, until a signal ends it."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    configure_logging(program.settings.log_level, json=program.settings.log_json)
+    stop, ended = Event(), Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if options.until_eof:
+        when(sys.stdin.read, stop.set)
+
+    serving = program.application().worker()
+    when(stop.wait, partial(end_anyway, program, serving.release, ended))
+    serving.run(stop)
+    ended.set()
+    return 0
+
+
+def end_anyway(program: Program, release: Callable[[], None], ended: Event) -> None:
+    """End the process where its work does not let go of it."""
+    if not ended.wait(STOP_SECONDS):
+        with suppress(BacktestError):
+            release()
+        program.leave()
+        os._exit(0)
+
+
+def doctor(program: Program, _: argparse.Namespace) -> int:
+    """Say what works and what does not, and what to paste into an MCP client."""
+    well = examine(program.application, print)
+    print(f"\nFor your MCP client, e.g. claude_desktop_config.json:\n{client_named(CLIENT_IDS[0]).configuration()}")
+    return 0 if well else 1
+
+
+def install_into(_: Program, options: argparse.Namespace) -> int:
+    """Enter this server into an MCP client's configuration, or show what to enter."""
+    client = client_named(options.client)
+    if options.show:
+        print(client.configuration())
+        return 0
+    done = install(client)
+    kept = f"; what it held before is in {done.backup}" if done.backup else ""
+    print(f"{done.path}: {f'entered{kept}. Restart {client.title}' if done.changed else 'up to date'}.")
+    return 0
+
+
+def upgrade(program: Program, _: argparse.Namespace) -> int:
+    """Bring the database to this program's schema, and load the sample."""
+    print(f"up to date: {program.application().stores(upgrade=True).place}")
+    return 0
