@@ -4,13 +4,14 @@ Strategy, benchmark and the strategy without costs follow the same rules from th
 expresses exactly runs on its kernels, three columns of one simulation; everything else on our own (`order_trading`).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backtesting.conditions import Conditions
 from backtesting.decisions import PLAIN, Decisions, Terms, decisions_of, ignored_and_pending
 from backtesting.errors import BadBarsError, SimulationError
+from backtesting.late import Late
 from backtesting.trade_book import CODES, Fills, trades_of
 from backtesting.types import (
     Bars,
@@ -24,6 +25,11 @@ from backtesting.types import (
     Trades,
 )
 from backtesting.vectorbt_kernels import BUY, Account, Columns, load_kernels, trade_long
+
+if TYPE_CHECKING:
+    from backtesting import order_trading
+else:
+    order_trading = Late("backtesting.order_trading")  # numba: 0.4 s and 100 MB, for few requests
 
 STRATEGY, BENCHMARK, COSTLESS = 0, 1, 2
 FULL_SIZE_TOLERANCE = 1e-9
@@ -103,9 +109,7 @@ def _plain(bars: Bars, decisions: Decisions, terms: Terms) -> Simulation:
 
 def _own(bars: Bars, decisions: Decisions, terms: Terms, conditions: Conditions) -> Simulation:
     """Trade on our own kernel."""
-    from backtesting.order_trading import trade_orders  # noqa: PLC0415 - numba: 0.4 s and 100 MB, for few requests
-
-    accounts = trade_orders(bars, decisions, terms, conditions)
+    accounts = order_trading.trade_orders(bars, decisions, terms, conditions)
     account, state = accounts.strategy, accounts.strategy.state
     _require_finite(*(each.equity for each in (account, accounts.benchmark, accounts.costless, accounts.optimistic)))
     records = account.trades

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,10 +20,16 @@ from backtesting.data_loader import LoadedBars
 from backtesting.decisions import Terms
 from backtesting.errors import BacktestError, InvalidInputError, NoBarsError, Problem
 from backtesting.evaluation import Plan, evaluate, first_fill
+from backtesting.late import Late
 from backtesting.parameter_grid import POSITION_SIZE, ParameterGrid
 from backtesting.simulation import is_plain
 from backtesting.sweep_figures import Figures, figures_from, joined
 from backtesting.types import BacktestRequest, Summary, instant
+
+if TYPE_CHECKING:
+    from backtesting import fused_sweep
+else:
+    fused_sweep = Late("backtesting.fused_sweep")  # numba: 0.4 s and 100 MB, for sweeps alone
 
 Path = Literal["fused", "single"]
 OnChunk = Callable[[int, int], None]
@@ -100,19 +106,15 @@ def path_of(plan: Plan) -> Path:
 
 def warm() -> None:
     """Compile the kernel, or load what was compiled; the first sweep would do it else, in 5 to 20 seconds."""
-    from backtesting.fused_sweep import compile_kernel  # noqa: PLC0415 - numba: 0.4 s and 100 MB, for sweeps alone
-
-    compile_kernel()
+    fused_sweep.compile_kernel()
 
 
 def _evaluated(plan: Plan, loaded: LoadedBars, grid: ParameterGrid, threads: int) -> Iterator[Figures]:
     if path_of(plan) == "single":
         yield from _one_by_one(plan, loaded, grid, threads)
         return
-    from backtesting.fused_sweep import fused  # noqa: PLC0415 - numba: 0.4 s and 100 MB, for sweeps alone
-
     done = 0
-    for figures in fused(plan, loaded, grid, threads):
+    for figures in fused_sweep.fused(plan, loaded, grid, threads):
         yield _explained(figures, plan, loaded, grid[done : done + len(figures)])
         done += len(figures)
 

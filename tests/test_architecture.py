@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "utils": ("utils",),
 }
 LEVELS = (
-    ("", "errors"),
+    ("", "errors", "late"),
     ("types",),
     (
         "ports",
