@@ -169,7 +169,7 @@ class BacktestTools:
 
     async def _long(self, services: Services, asked: LongBacktest, seconds: float, ctx: Context[Any, Any]) -> Run:
         """Have a worker run it."""
-        job = await anyio.to_thread.run_sync(services.jobs.submit, asked)
+        job = await self._calls.submitted(services.jobs, asked, ctx)
         job = await self._calls.job(services.jobs, job, seconds, ctx)
         if job.status is JobStatus.COMPLETED:
             return await anyio.to_thread.run_sync(services.run, job.id)

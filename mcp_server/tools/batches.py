@@ -11,7 +11,7 @@ from pydantic import Field
 from backtesting.errors import InvalidInputError, Problem
 from backtesting.jobs.batch import BatchRequest
 from backtesting.reporting.runs import job_line
-from backtesting.types import Job, validated
+from backtesting.types import validated
 from mcp_server.schemas.answers import reply
 from mcp_server.schemas.runs import StatusReply
 from mcp_server.services import Services
@@ -40,12 +40,8 @@ class BatchTools:
         if repeated := [name for name in OWN if name in options]:
             raise InvalidInputError([Problem(f"options.{name}", "is an argument of its own") for name in repeated])
         request = validated(BatchRequest, strategy_id=strategy_id, symbols=symbols, parameters=parameters, **options)
-
-        def submit() -> tuple[Services, Job]:
-            services = self._services()
-            return services, services.jobs.submit(request)
-
-        services, job = await anyio.to_thread.run_sync(submit)
+        services = await anyio.to_thread.run_sync(self._services)
+        job = await self._calls.submitted(services.jobs, request, ctx)
         job = await self._calls.job(services.jobs, job, wait_seconds, ctx)
         more = "its runs: list_backtests" if job.result else "follow it with get_backtest_status"
         return reply(StatusReply.of(job), f"{job_line(job)}\n{more}, tag or id {job.id}")
