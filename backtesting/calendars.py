@@ -24,11 +24,11 @@ def periods_per_year(asset_class: AssetClass, timeframe: Timeframe, time: Intege
     known = SESSIONS_A_YEAR.get(asset_class)
     if known is not None:
         return known, False
-    likeness = AssetClass.CRYPTO if _trades_on_weekends(time) else AssetClass.EQUITY
+    likeness = AssetClass.CRYPTO if trades_on_weekends(time) else AssetClass.EQUITY
     return SESSIONS_A_YEAR[likeness], True
 
 
-def _trades_on_weekends(time: Integers) -> bool:
+def trades_on_weekends(time: Integers) -> bool:
     """Tell whether Saturdays are more than half of the seventh they are where every day trades.
 
     Sundays prove nothing: currencies open on Sunday evening UTC, and Riyadh trades from Sunday to Thursday. A few

@@ -31,7 +31,7 @@ from backtesting.errors import (
 )
 from backtesting.evaluation import Plan, evaluate, with_adjustment
 from backtesting.ports import BarSource, RunRecorder
-from backtesting.provenance import config_hash, data_hash, versions
+from backtesting.provenance import config_hash, data_hash, market_of, versions
 from backtesting.resampling import AnyTimeframe
 from backtesting.strategy import StrategyRegistry
 from backtesting.types import (
@@ -50,7 +50,7 @@ from backtesting.types import (
     validated,
 )
 
-MADE_OF = ("data_hash", "benchmark_data_hash", "versions")
+MADE_OF = ("data_hash", "benchmark_data_hash", "market", "versions")
 PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto", AssetClass.FX: "fx"}
 
 
@@ -154,7 +154,7 @@ class BacktestEngine:
         candidates = [(run, run.summary.provenance) for run in self._completed(plan) if run.summary]
         if not candidates:
             return None
-        made_of = (*_hashes(loaded), versions())
+        made_of = (*_hashes(loaded), market_of(plan.asset), versions())
         same = (run for run, told in candidates if tuple(map(told.get, MADE_OF)) == made_of)
         return next(same, None)
 

@@ -15,7 +15,7 @@ from backtesting.diagnostics import diagnose
 from backtesting.errors import NoBarsError
 from backtesting.flags import Findings, flags_of
 from backtesting.metrics import Evidence, measure
-from backtesting.provenance import config_hash, data_hash, versions
+from backtesting.provenance import config_hash, data_hash, market_of, versions
 from backtesting.simulation import simulate
 from backtesting.strategy import RECURSIVE_UNSTABLE, Strategy
 from backtesting.types import (
@@ -262,6 +262,7 @@ class _Report:
             "adjustment": self.loaded.adjustment,
             "costs": self.plan.costs.model_dump(mode="json", exclude_defaults=True),
             "seed": request.seed,
+            "market": market_of(self.plan.asset),
             "versions": versions(),
             **self._provenance_of_benchmark(),
         }

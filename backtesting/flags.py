@@ -7,9 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from backtesting.calendars import trades_on_weekends
 from backtesting.sessions import Gaps
 from backtesting.types import (
     Asset,
+    AssetClass,
     BacktestRequest,
     Bars,
     Booleans,
@@ -28,6 +30,7 @@ FEW_TRADES, FEW_SESSIONS = 30, 60
 TOO_GOOD: Mapping[str, float] = {"sharpe_ratio": 4.0, "profit_factor": 5.0, "cagr": 3.0}
 LARGE_OPEN_SHARE = 0.25
 NAMED_DAYS = 3
+LATEST_BARS = 10_000  # enough to tell a market's days by
 NAMED_WARNINGS = 3
 LATEST_PERIODS = 4
 SPLIT = "unadjusted_split_suspected"
@@ -64,6 +67,10 @@ def flags_of(found: Findings) -> tuple[Flag, ...]:
 
 
 @lru_cache(maxsize=LATEST_PERIODS)
+def _is_closed_on_weekends(asset: Asset) -> bool:
+    return asset.asset_class not in (AssetClass.CRYPTO, AssetClass.UNKNOWN)
+
+
 def suspected_splits(bars: Bars) -> Integers:
     """Return the numbers of the bars that open near a split ratio of the close before (T7)."""
     ratio = bars.close[:-1] / bars.open[1:]
@@ -132,6 +139,12 @@ def _assumptions(found: Findings) -> Iterator[Flag]:
         yield Flag("swaps_not_modelled", "overnight swap rates are not charged")
     if found.request.periods_per_year:
         yield Flag("periods_overridden", f"ratios count {found.request.periods_per_year:g} sessions a year, as asked")
+    if _is_closed_on_weekends(found.asset) and trades_on_weekends(found.bars.time[-LATEST_BARS:]):
+        yield Flag(
+            "weekend_bars",
+            f"{found.asset.symbol} has bars on weekends and is taken for {found.asset.asset_class}, which has none: "
+            "sessions, ratios and costs are of the wrong market",
+        )
     if found.calendar_assumed:
         yield Flag("calendar_assumed", f"the calendar of {found.asset.symbol} is inferred from the days of its bars")
     elif found.gaps is None or found.gaps.unchecked:

@@ -9,10 +9,11 @@ warm-up, so that two parameter sets on one period seldom share it.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from backtesting.diagnostics import ranked
 from backtesting.metrics import METRICS, Undefined
 from backtesting.overfitting import deflated_sharpe
 from backtesting.ports import TrialLedger
-from backtesting.types import Run, Summary, Trial, TrialCount
+from backtesting.types import Diagnostic, MetricValue, Run, Summary, Trial, TrialCount, Weight
 
 TRIALS_COUNTED, DEFLATED_SHARPE = "trials_counted", "dsr"
 # unit and definition, as of a metric
@@ -30,8 +31,14 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
 }
 
 
+SURE = 0.95
+
+
 def judged(run: Run, ledger: TrialLedger) -> Run:
-    """Return the run with `trials_counted`, the N to judge it by, and `dsr` among its metrics; unchanged if failed."""
+    """Return the run with `trials_counted`, the N to judge it by, and `dsr` among its metrics; unchanged if failed.
+
+    Where luck among those trials explains a gain, its diagnostics say so.
+    """
     trial = Trial.of(run)
     if trial is None or run.summary is None:
         return run
@@ -47,7 +54,27 @@ def _with_judgement(summary: Summary, trial: Trial, count: TrialCount) -> Summar
     else:
         metrics[DEFLATED_SHARPE] = None
         undefined[DEFLATED_SHARPE] = undefined.get("psr", deflated.value)
-    return replace(summary, metrics=metrics, undefined=undefined)
+    doubted = _doubted(summary.diagnostics, metrics)
+    return replace(summary, metrics=metrics, undefined=undefined, diagnostics=doubted)
+
+
+def _doubted(
+    diagnostics: tuple[Diagnostic, ...] | None, metrics: Mapping[str, MetricValue]
+) -> tuple[Diagnostic, ...] | None:
+    """Put in what luck alone would do, among at most as many diagnostics as ever, the gravest first."""
+    tried, deflated = metrics[TRIALS_COUNTED] or 0, metrics[DEFLATED_SHARPE]
+    if diagnostics is None or tried < 2 or deflated is None or deflated >= SURE:  # noqa: PLR2004 - one is no choice
+        return diagnostics
+    if (metrics["total_return"] or 0.0) <= 0:
+        return diagnostics
+    luck = Diagnostic(
+        code="luck",
+        weight=Weight.SERIOUS,
+        issue=f"the best of {tried} tries on this market may look like this by luck alone "
+        f"(deflated Sharpe {deflated:.2f}, {SURE} would be sure)",
+        advice="test the same parameters, unchanged, on a period or a symbol that none of the tries has seen",
+    )
+    return ranked([luck, *diagnostics])
 
 
 def _deflated(trial: Trial, count: TrialCount) -> float | Undefined:

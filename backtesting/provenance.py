@@ -8,7 +8,7 @@ from hashlib import sha256
 import numpy as np
 
 from backtesting import CONTRACT_VERSION, VERSION
-from backtesting.types import Adjustment, BacktestRequest, Bars
+from backtesting.types import Adjustment, Asset, BacktestRequest, Bars
 from backtesting.vectorbt_kernels import engine_versions, load_kernels
 
 ROWS_AT_ONCE = 4096  # they fit into a processor's cache
@@ -33,6 +33,11 @@ def data_hash(bars: Bars, adjustment: Adjustment) -> str:
 def config_hash(request: BacktestRequest) -> str:
     """Return the SHA-256 of the request as canonical JSON: sorted keys, no spaces, shortest floats (P2)."""
     return sha256(CANONICAL.encode(request.model_dump(mode="json")).encode()).hexdigest()
+
+
+def market_of(asset: Asset) -> dict[str, str | None]:
+    """Return what of the asset takes part in a number: it decides sessions, the year and the costs assumed."""
+    return {"asset_class": asset.asset_class.value, "exchange": asset.exchange}
 
 
 @cache

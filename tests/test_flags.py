@@ -112,6 +112,12 @@ def test_a2_the_calendar_of_an_unknown_class_is_flagged_as_assumed() -> None:
     assert "calendar_assumed" not in flagged(FLAT, AssetClass.CRYPTO)
 
 
+def test_a2_bars_on_weekends_are_flagged_where_the_market_is_closed_then() -> None:
+    assert "taken for equity" in flagged(FLAT)["weekend_bars"]
+    assert "weekend_bars" not in flagged(FLAT, AssetClass.CRYPTO) | flagged(FLAT, AssetClass.UNKNOWN, costs=CHEAP)
+    assert "weekend_bars" not in flagged(sample_bars("ibm"))
+
+
 def test_t6_where_sessions_are_not_known_missing_bars_are_not_counted_and_the_result_says_so() -> None:
     summary = Desk(FLAT, Asset("TEST", "Test", AssetClass.EQUITY, "USD")).run().summary
 

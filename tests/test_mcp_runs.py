@@ -376,3 +376,13 @@ async def test_two_users_find_nothing_of_each_other(template: Database) -> None:
     assert alice.jobs.get(batch["backtest_id"]).status is JobStatus.PENDING
     alice.close()
     bob.close()
+
+
+@pytest.mark.parametrize("field", ["strategy_id", "asset_symbol", "status", "tag", "since"])
+async def test_a_search_for_what_no_text_holds_is_refused_by_the_name_of_the_field(
+    services: Services, field: str
+) -> None:
+    async with connected(services) as client:
+        refused = await client.call_tool("list_backtests", {field: "a\x00"})
+
+    assert refused.is_error and text_of(refused).startswith(f"{field}: ")

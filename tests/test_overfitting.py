@@ -6,10 +6,11 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from backtesting.diagnostics.verdict import verdict
 from backtesting.judgement import judged
 from backtesting.metrics.significance import minimum_track_record, probabilistic_sharpe
 from backtesting.overfitting import deflated_sharpe, expected_maximum, luckiest_sharpe, minimum_backtest_length
-from backtesting.types import Bars, Limits, Run, RunStatus, TrialCount
+from backtesting.types import AssetClass, Bars, Limits, Run, RunStatus, TrialCount
 from tests.fixtures.in_memory import NOW, Desk, between, no_record
 from tests.fixtures.series import p_bars
 
@@ -133,6 +134,25 @@ def test_the_best_of_two_hundred_trials_on_noise_is_not_told_from_luck() -> None
     assert verdict["dsr"] < 0.95 and verdict["dsr"] < verdict["psr"]
 
 
+@pytest.mark.parametrize("seed", [101, 106, 107])
+def test_the_best_of_many_tries_on_noise_is_never_said_to_stand(seed: int) -> None:
+    desk = Desk(noise(seed=seed))
+    runs = [
+        desk.run("rsi", parameters={"period": period, "oversold": float(low), "overbought": float(high)}, costs="zero")
+        for period in (2, 3, 4, 5, 6, 8)
+        for low in range(20, 50, 5)
+        for high in (50, 60, 70)
+    ]
+
+    summaries = [summary for run in runs if (summary := judged(run, desk.runs).summary) is not None]
+
+    gains = [each for each in summaries if (each.metrics["total_return"] or 0) > 0]
+    assert {each.metrics["trials_counted"] for each in summaries} == {108}
+    assert all("Nothing serious" not in (verdict(each) or "") for each in gains)
+    lucky = [each for each in gains if (each.metrics["dsr"] or 0) < 0.95]
+    assert all("luck" in {point.code for point in each.diagnostics or ()} for each in lucky)
+
+
 def test_a_run_without_a_sharpe_ratio_has_no_deflated_one_but_a_reason() -> None:
     desk = Desk(p_bars())
 
@@ -170,6 +190,17 @@ def test_a_request_is_run_anew_when_asked_for() -> None:
 
     assert again.id != first.id and again.summary == first.summary
     assert told(again, desk)["trials_counted"] == 1
+
+
+def test_a_request_is_run_anew_where_the_asset_is_taken_for_something_else() -> None:
+    desk = Desk(p_bars())
+    first = desk.run("sma_crossover", costs="zero")
+    desk.bars.describe(replace(desk.bars.asset("TEST"), asset_class=AssetClass.CRYPTO), ())
+
+    again = desk.run("sma_crossover", costs="zero")
+
+    assert again.id != first.id
+    assert again.summary is not None and again.summary.provenance["periods_per_year"] == 365
 
 
 def test_a_request_is_run_anew_on_other_bars() -> None:

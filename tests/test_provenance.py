@@ -119,6 +119,7 @@ def test_p1_a_result_carries_all_that_made_it() -> None:
         "adjustment": "raw",
         "costs": {"commission": 0.001, "slippage": 0.0005, "borrow": 0.01},
         "seed": 7,
+        "market": {"asset_class": "equity", "exchange": None},
         "versions": {
             "backtesting-mcp": VERSION,
             "contract": CONTRACT_VERSION,

@@ -52,7 +52,8 @@ class House:
 
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-        return kept | {"BACKTEST_DATA_DIR": str(self.home), "BACKTEST_ENV_FILE": "", "BACKTEST_LOG_LEVEL": "WARNING"}
+        ours = {"DATA_DIR": str(self.home), "ENV_FILE": "", "LOG_LEVEL": "WARNING", "TOOLSET": "all"}
+        return kept | {f"BACKTEST_{name}": value for name, value in ours.items()}
 
     def submit(self, **changes: Any) -> str:
         request = BatchRequest.model_validate(BATCH | changes)

@@ -3,6 +3,8 @@
 Flags (`flags.py`) are facts, all of them told; diagnostics are judgements built upon them and upon the metrics.
 """
 
+from collections.abc import Iterable
+
 from backtesting.diagnostics.case import Case, Rule, judged
 from backtesting.diagnostics.edge import (
     benchmark_not_beaten,
@@ -16,7 +18,7 @@ from backtesting.diagnostics.edge import (
 from backtesting.flags import Findings
 from backtesting.types import Diagnostic, Flag, Weight
 
-__all__ = ["DIAGNOSTICS", "LARGEST_NUMBER", "diagnose"]
+__all__ = ["DIAGNOSTICS", "LARGEST_NUMBER", "diagnose", "ranked"]
 
 LARGEST_NUMBER = 5
 RANKS = tuple(Weight)
@@ -28,6 +30,7 @@ DIAGNOSTICS: tuple[Rule, ...] = (
     judged("optimistic_fill", Weight.SERIOUS, "run it again with fill='next_open'"),
     judged("zero_costs", Weight.SERIOUS, "run it again with the costs you would pay"),
     judged("too_good", Weight.SERIOUS, "look for look-ahead and for bad prices before anything else"),
+    judged("weekend_bars", Weight.SERIOUS, "say what it is with `main.py assets edit`, --class crypto for a coin"),
     judged("few_trades", Weight.SERIOUS, "test a longer period, or the same parameters on other symbols"),
     judged("few_sessions", Weight.SERIOUS, "test a longer period"),
     judged("open_profit", Weight.SERIOUS, "judge by the closed trades, or end the period where nothing is held"),
@@ -48,5 +51,9 @@ DIAGNOSTICS: tuple[Rule, ...] = (
 def diagnose(found: Findings, flags: tuple[Flag, ...]) -> tuple[Diagnostic, ...]:
     """Return at most five diagnostics, the gravest first."""
     case = Case(found, flags)
-    told = [diagnostic for rule in DIAGNOSTICS if (diagnostic := rule(case))]
+    return ranked(diagnostic for rule in DIAGNOSTICS if (diagnostic := rule(case)))
+
+
+def ranked(told: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the gravest five; of equal weight, the earlier ones."""
     return tuple(sorted(told, key=lambda each: RANKS.index(each.weight))[:LARGEST_NUMBER])

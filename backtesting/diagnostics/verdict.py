@@ -24,5 +24,5 @@ def verdict(summary: Summary) -> str | None:
         return f"Not yet: it made {made:.2%} where {held_what} made {held:.2%}, but {doubts} against it."
     return (
         f"Nothing serious speaks against it: it made {made:.2%} where {held_what} made {held:.2%}. "
-        "That is the past, and how many other rules were tried is not counted."
+        "That is the past, and only what was tried here is counted."
     )

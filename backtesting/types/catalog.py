@@ -59,7 +59,7 @@ class AssetPage:
 class AssetSearch(Input):
     """A page of the assets whose symbol or name holds the text, or whose symbol is one of `spellings`."""
 
-    text: Annotated[str, Field(max_length=64)] = ""
+    text: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")] = ""
     spellings: tuple[str, ...] = ()
     asset_class: Annotated[AssetClass | None, Field(strict=False)] = None
     offset: Annotated[int, Field(ge=0, le=LARGEST_OFFSET)] = 0

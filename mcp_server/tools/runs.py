@@ -35,6 +35,7 @@ OPEN = ("pending", "running")
 LUCK = "The best of many is lucky: get_backtest_results tells dsr, which counts every trial."
 
 STORED = ("completed", "failed")
+Words = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
 
 
 class RunTools:
@@ -58,11 +59,11 @@ class RunTools:
 
     def list_backtests(  # noqa: PLR0913, PLR0917 - a tool's arguments are flat
         self,
-        strategy_id: str = "",
-        asset_symbol: str = "",
-        status: str = "",
-        tag: str = "",
-        since: str = "",
+        strategy_id: Words = "",
+        asset_symbol: Words = "",
+        status: Words = "",
+        tag: Words = "",
+        since: Words = "",
         sort_by: Annotated[str, Field(description="created_at or a metric")] = NEWEST,
         limit: int = 10,
         offset: int = 0,
