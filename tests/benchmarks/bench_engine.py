@@ -46,7 +46,7 @@ FASTER_THAN: Mapping[str, Mapping[int, float]] = {
 }
 LARGEST_OF_SLOW = 100_000  # bars; beyond, these engines take minutes
 SLOW = ("backtrader",)
-SHORT, GATE = 1_260, 20.0  # a loaded machine disturbs both alike, so half of what is measured is regression enough
+SHORT, GATE = 1_260, 25.0  # a loaded machine disturbs both alike, so half of what is measured is regression enough
 
 
 def walk(count: int) -> Bars:
