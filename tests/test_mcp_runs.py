@@ -233,7 +233,7 @@ async def test_cancelling_the_call_cancels_the_work(stores: Stores, services: Se
 
         call.cancel()
 
-        await asyncio.to_thread(until, lambda: not stores.jobs.unfinished())
+        await asyncio.to_thread(until, lambda: not stores.jobs.unfinished(), 5)
         (row,) = told(await client.call_tool("list_backtests", {"status": "completed"}))["runs"] or [None]
 
     assert row is None
