@@ -50,8 +50,8 @@ FAULTS = (
     Fault(
         "fee",
         "backtesting/simulation.py",
-        "fees=np.array([terms.costs.commission, terms.costs.commission, 0.0])",
-        "fees=np.array([0.0, terms.costs.commission, 0.0])",
+        "fees=np.array([costs.commission, costs.commission, 0.0])",
+        "fees=np.array([0.0, costs.commission, 0.0])",
         ("test_simulation",),
     ),
     Fault(
@@ -92,8 +92,8 @@ FAULTS = (
     Fault(
         "slippage",
         "backtesting/simulation.py",
-        "slippage=np.array([terms.costs.slippage, terms.costs.slippage, 0.0])",
-        "slippage=np.array([-terms.costs.slippage, terms.costs.slippage, 0.0]).clip(0)",
+        "slippage=np.array([costs.slippage, costs.slippage, 0.0])",
+        "slippage=np.array([0.0, costs.slippage, 0.0])",
         ("test_simulation",),
     ),
     Fault(
@@ -155,8 +155,8 @@ FAULTS = (
     Fault(
         "warm-up",
         "backtesting/evaluation.py",
-        "defined &= np.isfinite(indicator)",
-        "defined |= np.isfinite(indicator)",
+        "first_defined(series, max(first_fill(plan, loaded) - delay, 0), bars - delay)",
+        "max(first_fill(plan, loaded) - delay, 0)",
         ("test_engine",),
     ),
     Fault(
