@@ -73,7 +73,11 @@ def _kind_of_costs(given: object) -> str:
 COSTS_SCHEMA = {
     "anyOf": [
         {"type": "string", "enum": list(COST_PRESETS)},
-        {"type": "object", "properties": {name: {} for name in Costs.model_fields}},
+        {
+            "type": "object",
+            "propertyNames": {"enum": list(Costs.model_fields)},
+            "additionalProperties": {"type": "number"},
+        },
     ]
 }
 CostChoice = Annotated[
