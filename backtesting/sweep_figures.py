@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from backtesting.metrics.undefined import ROUNDING, ROUNDING_OF_RETURNS, Undefin
 from backtesting.types import Booleans, Floats, MetricValue, Summary
 
 T = TypeVar("T", bound=np.generic)
-STATISTICS = (
+Statistic = Literal[
     "final_capital",
     "total_return",
     "max_drawdown",
@@ -23,7 +23,8 @@ STATISTICS = (
     "profit_factor",
     "exposure_time",
     "fees_paid",
-)
+]
+STATISTICS: tuple[str, ...] = get_args(Statistic)
 COUNTED = frozenset({"total_trades"})
 REASONS: tuple[str | None, ...] = (None, *Undefined)
 CODES = {reason: code for code, reason in enumerate(REASONS)}

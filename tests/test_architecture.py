@@ -39,7 +39,7 @@ LEVELS = (
     ("trade_book", "order_trading"),
     ("strategy", "simulation", "provenance", "flags", "resampling", "data_quality", "providers", "overfitting"),
     ("data_loader", "diagnostics", "parameter_grid", "sweep_figures"),
-    ("benchmark",),
+    ("benchmark", "objective"),
     ("line_bank", "strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("judgement", "comparison", "fused_sweep"),
     ("sweep",),
