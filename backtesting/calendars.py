@@ -29,12 +29,13 @@ def periods_per_year(asset_class: AssetClass, timeframe: Timeframe, time: Intege
 
 
 def trades_on_weekends(time: Integers) -> bool:
-    """Tell whether Saturdays are more than half of the seventh they are where every day trades.
+    """Tell whether Saturdays are more than half of the seventh they are where every day trades; `time` ascends.
 
     Sundays prove nothing: currencies open on Sunday evening UTC, and Riyadh trades from Sunday to Thursday. A few
     exchanges hold a special session on a Saturday now and then.
     """
-    days = np.unique(time // NS_PER_DAY)
+    of_bars = time // NS_PER_DAY
+    days = np.append(of_bars[:1], of_bars[1:][np.diff(of_bars) > 0])
     thursday_1970 = 3
     saturdays = np.count_nonzero((days + thursday_1970) % 7 == 5)  # noqa: PLR2004 - Monday is 0, Saturday 5
     return bool(saturdays > len(days) / 14)

@@ -67,10 +67,6 @@ def flags_of(found: Findings) -> tuple[Flag, ...]:
 
 
 @lru_cache(maxsize=LATEST_PERIODS)
-def _is_closed_on_weekends(asset: Asset) -> bool:
-    return asset.asset_class not in (AssetClass.CRYPTO, AssetClass.UNKNOWN)
-
-
 def suspected_splits(bars: Bars) -> Integers:
     """Return the numbers of the bars that open near a split ratio of the close before (T7)."""
     ratio = bars.close[:-1] / bars.open[1:]
@@ -79,7 +75,17 @@ def suspected_splits(bars: Bars) -> Integers:
     size = np.maximum(ratio[jumps], 1 / ratio[jumps])
     near = np.abs(size[:, None] / SPLIT_RATIOS - 1) <= SPLIT_TOLERANCE
     found: Integers = jumps[near.any(axis=1)] + 1
+    found.flags.writeable = False
     return found
+
+
+@lru_cache(maxsize=LATEST_PERIODS)
+def _has_weekends(bars: Bars) -> bool:
+    return trades_on_weekends(bars.time[-LATEST_BARS:])
+
+
+def _is_closed_on_weekends(asset: Asset) -> bool:
+    return asset.asset_class not in (AssetClass.CRYPTO, AssetClass.UNKNOWN)
 
 
 def _prices(found: Findings) -> Iterator[Flag]:
@@ -139,7 +145,7 @@ def _assumptions(found: Findings) -> Iterator[Flag]:
         yield Flag("swaps_not_modelled", "overnight swap rates are not charged")
     if found.request.periods_per_year:
         yield Flag("periods_overridden", f"ratios count {found.request.periods_per_year:g} sessions a year, as asked")
-    if _is_closed_on_weekends(found.asset) and trades_on_weekends(found.bars.time[-LATEST_BARS:]):
+    if _is_closed_on_weekends(found.asset) and _has_weekends(found.bars):
         yield Flag(
             "weekend_bars",
             f"{found.asset.symbol} has bars on weekends and is taken for {found.asset.asset_class}, which has none: "

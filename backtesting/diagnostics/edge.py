@@ -110,15 +110,14 @@ def long_idle(case: Case) -> Diagnostic | None:
     """Nothing was held for most of the period in one go."""
     found = case.found
     first = int(np.searchsorted(found.bars.time, nanoseconds(found.first_tradable)))
-    held = np.flatnonzero(found.held[first:]) + first
-    if not len(held):
+    held = found.held[first:]
+    turns = np.flatnonzero(held[1:] != held[:-1]) + 1
+    idle = np.concatenate([[0], turns, [len(held)]])[int(held[0]) :]  # begin and end of each spell, in turns
+    lasting = np.diff(idle)[::2]
+    if not len(turns) or lasting.max() <= LONG_IDLE_SHARE * len(held):
         return None
-    edges = np.concatenate([[first - 1], held, [len(found.held)]])
-    idle = np.diff(edges) - 1
-    longest = int(np.argmax(idle))
-    if idle[longest] <= LONG_IDLE_SHARE * (len(found.held) - first):
-        return None
-    left, entered = (instant(found.bars.time[each]) for each in (edges[longest] + 1, edges[longest + 1] - 1))
+    longest = 2 * int(lasting.argmax())
+    left, entered = (instant(found.bars.time[first + each]) for each in (idle[longest], idle[longest + 1] - 1))
     return Diagnostic(
         "long_idle",
         Weight.MINOR,
