@@ -10,9 +10,11 @@ from typing import Any, Generic, Self, TypeVar
 from backtesting.engine import BacktestEngine
 from backtesting.errors import JobFailedError, JobLostError
 from backtesting.ports import JobQueue
+from backtesting.sharing import Held, Shared, Sharing
 from backtesting.types import Chunk, Input, JobProgress, Lease, Limits
 
 Request = TypeVar("Request", bound=Input)
+Value = TypeVar("Value")
 
 CHECK_SECONDS = 0.1
 TRIES_OF_A_TASK = 3
@@ -74,6 +76,13 @@ class JobContext:
         """Store a chunk with its runs and trials; JobLostError when the job is no longer ours."""
         self.queue.keep(self.lease, chunk, self.told)
         self.chunks[chunk.number] = chunk.result
+
+    def shared(self, value: Value) -> Shared[Value]:
+        """Return a handle to put into tasks in the place of a large value: `get` returns it in the other process.
+
+        The value travels once, however many tasks read it, for as long as the handle or one of its tasks is held.
+        """
+        return self.executor.share(value) if isinstance(self.executor, Sharing) else Held(value)
 
     def work(self, tasks: Iterable[Task], keep: Callable[[int, Any], None]) -> None:
         """Do the tasks side by side, each taken when a process falls free, and hand each outcome to `keep` as it comes.

@@ -38,7 +38,7 @@ COMPANION = (sys.executable, str(PROJECT / "main.py"), "worker", "--until-eof")
 # What the processes of a worker need, imported once; ours is found from the project's folder only.
 PRELOAD = ("__main__", "backtesting.jobs")
 
-IMPORT_FOLDER, REPORT_FOLDER = "import", "reports"
+IMPORT_FOLDER, REPORT_FOLDER, SCRATCH_FOLDER = "import", "reports", "scratch"
 
 
 class Application:
@@ -84,6 +84,7 @@ class Application:
             task_seconds=self.limits.task_seconds,
             memory_mb=self.limits.task_memory_mb,
             preload=PRELOAD,
+            scratch=data_home(self.settings) / SCRATCH_FOLDER,
         )
         return Worker(self.stores().jobs, JOB_KINDS, self._engine, open_executor, self.limits)
 

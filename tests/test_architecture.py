@@ -34,6 +34,7 @@ LEVELS = (
         "assets",
         "sessions",
         "price_files",
+        "sharing",
     ),
     ("conditions", "decisions", "sweep_kernel"),
     ("trade_book", "order_trading"),

@@ -293,8 +293,8 @@ def test_a_task_under_way_is_cancelled_within_a_moment(end: str) -> None:
 def processes() -> Iterator[Callable[..., Executor]]:
     made: list[LocalExecutor] = []
 
-    def make(seconds: float = 60.0) -> Executor:
-        made.append(LocalExecutor(2, task_seconds=seconds, memory_mb=2048))
+    def make(seconds: float = 60.0, scratch: Path | None = None) -> Executor:
+        made.append(LocalExecutor(2, task_seconds=seconds, memory_mb=2048, scratch=scratch))
         return made[-1]
 
     yield make
@@ -386,6 +386,22 @@ def test_every_run_of_a_batch_equals_the_single_run_bit_for_bit() -> None:
     assert len(runs) == 60
     assert all(run.summary == expected[run.id].summary for run in runs)
     assert all(run.request == expected[run.id].request for run in runs)
+
+
+def test_a_batch_in_other_processes_comes_to_the_same_and_its_bars_travel_as_files(
+    processes: Callable[..., Executor], tmp_path: Path
+) -> None:
+    beside, bench = Bench(), Bench()
+    beside.done(BATCH)
+    written: list[int] = []
+    bench.queue.after = lambda _: written.append(len([each for each in tmp_path.rglob("*") if each.is_file()]))
+
+    bench.jobs.submit(BATCH)
+    bench.worker(lambda: processes(scratch=tmp_path)).serve(Event())
+
+    assert metrics_of(bench) == metrics_of(beside)
+    assert set(written) == {10}, "a file for each length of history, whatever the number of parts"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_batch_tells_its_best_runs_and_files_them_under_its_id() -> None:

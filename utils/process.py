@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any, TypeVar
 from pebble import ProcessPool
 from pebble.common.types import CONSTS
 
+from utils.spool import Spool, Spooled
 from utils.watch import when
 
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 PARENT_IS_GONE = 113
 STDERR = 2
@@ -27,21 +30,35 @@ class LocalExecutor(Executor):
     """Processes with a time and a memory limit, where `Future.cancel` kills a running task.
 
     A task over its time raises TimeoutError, one over its memory MemoryError, one whose process died an OSError; the
-    other tasks go on. The processes start with the first task and end with this one, even when it is killed.
+    other tasks go on. The processes start with the first task and end with this one, even when it is killed. What tasks
+    share lies in files below `scratch` (default: the system's folder for temporary files).
     """
 
-    def __init__(self, processes: int, *, task_seconds: float, memory_mb: int, preload: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        processes: int,
+        *,
+        task_seconds: float,
+        memory_mb: int,
+        preload: Sequence[str] = (),
+        scratch: Path | None = None,
+    ) -> None:
         CONSTS.term_timeout = GRACE_SECONDS
         # never fork: a child would inherit descriptors, locks and threads half-way
         context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
         if sys.platform == "linux":
             context.set_forkserver_preload(list(preload))
         self._seconds = task_seconds
+        self._spool = Spool(scratch or Path(tempfile.gettempdir()))
         self._pool = ProcessPool(processes, context=context, initializer=start_process, initargs=(memory_mb,))
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
         """Run the function in a process of its own."""
         return self._pool.schedule(fn, args=args, kwargs=kwargs, timeout=self._seconds)
+
+    def share(self, value: Value) -> Spooled[Value]:
+        """Return a handle of the value for tasks of this executor, which lasts until the executor is shut down."""
+        return self._spool.put(value)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's signature
         """Let the tasks end, or kill them."""
@@ -51,6 +68,7 @@ class LocalExecutor(Executor):
             self._pool.close()  # type: ignore[no-untyped-call]
         if wait:
             self._pool.join()
+            self._spool.close()
 
 
 def start_process(memory_mb: int) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from backtesting.data_loader import LoadedBars
 from backtesting.engine import BacktestEngine
-from backtesting.evaluation import evaluate
+from backtesting.evaluation import Plan, evaluate
 from backtesting.job import JobContext, JobKind, Task
+from backtesting.sharing import Shared
 from backtesting.types import BacktestRequest, BacktestResult, Chunk, Input, Tags
 
 
@@ -40,8 +42,13 @@ def run(asked: LongBacktest, context: JobContext) -> Mapping[str, Any]:
     if known:
         context.keep(Chunk(0, {"backtest_id": known.id}))
     else:
-        context.work([Task(0, partial(evaluate, plan, loaded))], keep)
+        context.work([Task(0, partial(evaluated, plan, context.shared(loaded)))], keep)
     return dict(context.chunks[0])
+
+
+def evaluated(plan: Plan, loaded: Shared[LoadedBars]) -> BacktestResult:
+    """Evaluate the plan in another process."""
+    return evaluate(plan, loaded.get())
 
 
 BACKTEST = JobKind("backtest", LongBacktest, check, run)

@@ -12,6 +12,7 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError, LimitExceededError
 from backtesting.evaluation import Plan, evaluate
 from backtesting.job import JobContext, JobKind, Task
+from backtesting.sharing import Shared
 from backtesting.types import (
     Adjustment,
     AssetSymbol,
@@ -34,6 +35,7 @@ from backtesting.types import (
 RUNS_OF_A_CHUNK = 10
 BEST_RUNS = 5
 RANKED_BY = "sharpe_ratio"
+MOST_SHARED = 32
 
 
 class BatchRequest(Input):
@@ -132,6 +134,7 @@ class _Desk:
     def __init__(self, batch: BatchRequest, context: JobContext, ledger: _Ledger) -> None:
         self._batch, self._context, self._ledger = batch, context, ledger
         self._begun: dict[int, list[_Item]] = {}
+        self._shared: dict[tuple[str, int], Shared[LoadedBars]] = {}
 
     def work(self, parts: Sequence[Part]) -> None:
         self._ledger.tell()
@@ -144,8 +147,8 @@ class _Desk:
             yield Task(part.number, partial(outcomes, wanted))
 
     def _items(self, part: Part) -> list["_Item"]:
-        """Plan the runs of a part; those that read the same bars share them, so that they travel once."""
-        engine, shared = self._context.engine, dict[int, LoadedBars]()
+        """Plan the runs of a part."""
+        engine = self._context.engine
         request = self._batch.of(part.symbol, part.parameters[0], engine)
         items = []
         for parameters in part.parameters:
@@ -156,9 +159,18 @@ class _Desk:
             except BacktestError as error:
                 items.append(_Item(plan, None, None, str(error)))
                 continue
-            loaded = shared.setdefault(plan.history, loaded)
-            items.append(_Item(plan, loaded, None if self._batch.rerun else engine.known(plan, loaded), None))
+            known = None if self._batch.rerun else engine.known(plan, loaded)
+            items.append(_Item(plan, self._handle(part.symbol, plan, loaded), known, None))
         return items
+
+    def _handle(self, symbol: str, plan: Plan, loaded: LoadedBars) -> Shared[LoadedBars]:
+        """Return what travels in the place of the bars: once for the latest runs that read the same ones."""
+        if len(self._shared) > MOST_SHARED:
+            self._shared.clear()
+        key = (symbol, plan.history)
+        if key not in self._shared:
+            self._shared[key] = self._context.shared(loaded)
+        return self._shared[key]
 
     def _keep(self, number: int, evaluated: Sequence[BacktestResult | str]) -> None:
         results = iter(evaluated)
@@ -184,14 +196,14 @@ class _Item:
     """One run of a part: what to evaluate, the stored run that makes it needless, or why it cannot be."""
 
     plan: Plan
-    loaded: LoadedBars | None
+    loaded: Shared[LoadedBars] | None
     known: Run | None
     error: str | None
 
 
-def outcomes(wanted: Sequence[tuple[Plan, LoadedBars]]) -> list[BacktestResult | str]:
+def outcomes(wanted: Sequence[tuple[Plan, Shared[LoadedBars]]]) -> list[BacktestResult | str]:
     """Evaluate plans in another process; the reason in the place of a result that cannot be."""
-    return [_outcome(plan, loaded) for plan, loaded in wanted]
+    return [_outcome(plan, loaded.get()) for plan, loaded in wanted]
 
 
 def _outcome(plan: Plan, loaded: LoadedBars) -> BacktestResult | str:
