@@ -409,10 +409,12 @@ def test_a_batch_tells_its_best_runs_and_files_them_under_its_id() -> None:
 
     job = bench.done(BATCH.model_copy(update={"tags": ("grid",)}))
 
-    ranked = sorted(
-        (run for run, _ in bench.desk.runs.stored.values()),
-        key=lambda run: -run.summary.metrics["sharpe_ratio"],  # type: ignore[union-attr, operator]
-    )
+    def rank(run: Run) -> tuple[float, int]:
+        """The best first, those that are equal as they were asked for."""
+        asked = {name: run.request.parameters[name] for name in SETS[0]}
+        return -run.summary.metrics["sharpe_ratio"], SETS.index(asked)  # type: ignore[union-attr, operator]
+
+    ranked = sorted((run for run, _ in bench.desk.runs.stored.values()), key=rank)
     told = job.result or {}
     assert (told["runs"], told["failed"], told["tag"]) == (60, 0, job.id)
     assert [row["backtest_id"] for row in told["best"]] == [run.id for run in ranked[:5]]
