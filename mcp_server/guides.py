@@ -1,6 +1,8 @@
 """Texts for whoever wants to know more than an answer says."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from mcp.server import MCPServer
 
@@ -53,20 +55,31 @@ def metrics_guide() -> str:
     return "\n".join(["# Metrics", "", *rows, ""])
 
 
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A text, and what it is about."""
+
+    title: str
+    about: str
+    text: Callable[[], str]
+
+
+GuideName = Literal["reading-results", "rules", "metrics"]
+GUIDES: Mapping[GuideName, Guide] = {
+    "reading-results": Guide(
+        "How to read a result", "What to look at first, and what to doubt.", lambda: READING_RESULTS
+    ),
+    "rules": Guide(
+        "The rules of the simulation", "When orders fill, what they cost, how ratios are annualised.", lambda: RULES
+    ),
+    "metrics": Guide("Metrics", "Every metric with its unit and definition.", metrics_guide),
+}
+
+
 def add_guides(server: MCPServer[Any]) -> None:
-    """Offer `guide://reading-results`, `guide://rules` and `guide://metrics`."""
-
-    @server.resource("guide://reading-results", title="How to read a result", mime_type="text/markdown")
-    def reading_results() -> str:
-        """What to look at first, and what to doubt."""
-        return READING_RESULTS
-
-    @server.resource("guide://rules", title="The rules of the simulation", mime_type="text/markdown")
-    def rules() -> str:
-        """When orders fill, what they cost, how ratios are annualised."""
-        return RULES
-
-    @server.resource("guide://metrics", title="Metrics", mime_type="text/markdown")
-    def metrics() -> str:
-        """Every metric with its unit and definition."""
-        return metrics_guide()
+    """Offer each guide as `guide://` and its name."""
+    for name, guide in GUIDES.items():
+        offered = server.resource(
+            f"guide://{name}", title=guide.title, description=guide.about, mime_type="text/markdown", name=name
+        )
+        offered(guide.text)

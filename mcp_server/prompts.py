@@ -8,6 +8,9 @@ from mcp.types import INVALID_PARAMS
 from pydantic import Field
 
 Symbol = Annotated[str, Field(description="A stored symbol, e.g. IBM")]
+StrategyId = Annotated[str, Field(description="One of list_strategies")]
+Timeframe = Annotated[str, Field(description="1m, 5m, 15m, 30m, 1h, 4h, 1d or 1w")]
+Metric = Annotated[str, Field(description="What to rank by, e.g. sharpe_ratio")]
 RunId = Annotated[str, Field(description="A backtest_id, bt- and 12 hex digits")]
 
 HONESTY = (
@@ -32,13 +35,15 @@ async def readable_refusals(ctx: Any, call_next: Any) -> Any:
         raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
 
 
-def first_backtest(symbol: Symbol = "IBM", strategy: str = "sma_crossover") -> str:
+def first_backtest(
+    symbol: Symbol = "IBM", strategy_id: StrategyId = "sma_crossover", timeframe: Timeframe = "1d"
+) -> str:
     """Run one backtest and explain its result to somebody who has never seen one."""
     return (
-        f"Test the strategy {strategy} on {symbol} over all stored days with 100,000 of capital and default "
-        "parameters: run_backtest (list_strategies and get_market_data tell what there is). Then explain plainly "
-        "what the strategy did, what it earned beside buy and hold, how deep it fell, and whether to believe it. "
-        f"{HONESTY}"
+        f"Test the strategy {strategy_id} on {symbol} over all stored {timeframe} bars with 100,000 of capital and "
+        "default parameters: run_backtest (list_strategies and get_market_data tell what there is). Then explain "
+        "plainly what the strategy did, what it earned beside buy and hold, how deep it fell, and whether to believe "
+        f"it. {HONESTY}"
     )
 
 
@@ -71,13 +76,13 @@ def is_it_overfit(backtest_id: RunId) -> str:
     )
 
 
-def compare_strategies(symbol: Symbol = "IBM") -> str:
+def compare_strategies(symbol: Symbol = "IBM", timeframe: Timeframe = "1d", metric: Metric = "sharpe_ratio") -> str:
     """Compare the strategies on one symbol, all on the same terms."""
     return (
-        f"Compare the strategies of list_strategies on {symbol}: run_backtest for each over the same days with the "
-        "same capital and costs and its default parameters, nothing tuned. Show one table: total return, Sharpe ratio, "
-        "max drawdown, trades, time in the market, beside buy and hold. Say how many of them would look good by luck "
-        f"alone. {HONESTY}"
+        f"Compare the strategies of list_strategies on {symbol}: run_backtest for each over the same {timeframe} "
+        "bars with the same capital and costs and its default parameters, nothing tuned. Show one table, ranked by "
+        f"{metric}: total return, Sharpe ratio, max drawdown, trades, time in the market, beside buy and hold. Say "
+        f"how many of them would look good by luck alone. {HONESTY}"
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from backtesting import VERSION
 from backtesting.errors import BacktestError, DefectError, InvalidInputError
 from backtesting.strategy import StrategyRegistry
+from mcp_server.completions import add_completions
 from mcp_server.guides import add_guides
 from mcp_server.prompts import add_prompts, readable_refusals
 from mcp_server.resources import add_resources
@@ -26,6 +27,7 @@ from mcp_server.tools.audit import AuditTools
 from mcp_server.tools.backtests import BacktestTools
 from mcp_server.tools.batches import BatchTools
 from mcp_server.tools.data import DataTools
+from mcp_server.tools.guides import read_guide
 from mcp_server.tools.reports import ReportTools
 from mcp_server.tools.runs import RunTools
 from mcp_server.tools.strategies import StrategyTools
@@ -94,6 +96,7 @@ def build_server(
     add_resources(server, registry, services)
     add_guides(server)
     add_prompts(server)
+    add_completions(server, registry, services)
     return server
 
 
@@ -124,6 +127,7 @@ def tools_of(
         brief(audit.explain_trade, "Explain a trade"),
         brief(audit.verify_run, "Replay a run"),
         strict(reports.export_backtest, "Export backtests", writes=True),
+        strict(read_guide, "Read a guide"),
     ]
     return standard if toolset == "standard" else [*standard, *research]
 

@@ -50,10 +50,10 @@ LEVELS = (
     ("explanation",),
 )
 INSIDE_MCP_SERVER = (
-    ("data_folders", "progress"),
+    ("data_folders", "progress", "guides"),
     ("schemas", "services", "waiting"),
     ("tools",),
-    ("resources", "prompts", "guides"),
+    ("resources", "prompts", "completions"),
     ("server",),
 )
 SHAPES = ("mcp_server.schemas",)

@@ -48,8 +48,9 @@ STANDARD = ["run_backtest", "get_backtest_results", "list_strategies", "validate
 STANDARD += ["import_market_data", "list_assets", "get_market_data"]
 STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest", "plot_backtest"]
 TOOLS = [*STANDARD, "run_batch", "compare_backtests", "explain_trade", "verify_run", "export_backtest"]
+TOOLS += ["read_guide"]
 WRITING = {"run_backtest", "import_market_data", "run_batch", "cancel_backtest", "export_backtest"}
-WITHOUT_STRUCTURE = {"plot_backtest", "export_backtest"}
+WITHOUT_STRUCTURE = {"plot_backtest", "export_backtest", "read_guide"}
 SIXTY_KB = 60_000
 
 
@@ -733,11 +734,53 @@ async def test_resources_show_runs_and_strategies_as_json(client: Client) -> Non
     strategies = (await read("strategies://list"))["strategies"]
     assert strategies[0]["strategy_id"] == "sma_crossover"
     assert strategies[0]["parameters"]["properties"]["fast_period"]["default"] == 20
+    assert await read("strategies://sma_crossover") == strategies[0]
+
+
+async def test_the_trades_of_a_run_are_read_page_by_page_as_the_tool_reads_them(client: Client) -> None:
+    quick = {"parameters": {"fast_period": 2, "slow_period": 4}}
+    run = (await client.call_tool("run_backtest", IBM | quick)).structured_content or {}
+    uri, rows = f"backtest://{run['backtest_id']}/trades", []
+
+    offset = "0"
+    while offset != "None":
+        (content,) = (await client.read_resource(f"{uri}?offset={offset}" if rows else uri)).contents
+        page = strict(content.text)  # type: ignore[union-attr]
+        assert len(page["trades"]) <= 100
+        rows, offset = rows + page["trades"], str(page["next_offset"])
+
+    wanted = {"backtest_id": run["backtest_id"], "section": "trades", "limit": 500}
+    told = (await client.call_tool("get_backtest_results", wanted)).structured_content or {}
+    assert len(rows) == page["total"] > 200
+    assert (rows, page["trade_columns"]) == (told["trades"], told["trade_columns"])
+
+
+@pytest.mark.parametrize("offset", ["-1", "1.5", "next", "1" * 5000, "%C2%B2"])
+async def test_an_offset_that_is_no_number_is_told(client: Client, offset: str) -> None:
+    run = (await client.call_tool("run_backtest", IBM)).structured_content or {}
+
+    with pytest.raises(MCPError, match=r"offset: .* is no whole number from 0 on"):
+        await client.read_resource(f"backtest://{run['backtest_id']}/trades?offset={offset}")
+
+
+async def test_the_guides_are_handed_out_by_a_tool_too(client: Client) -> None:
+    for name in ("reading-results", "rules", "metrics"):
+        (content,) = (await client.read_resource(f"guide://{name}")).contents
+        assert text_of(await client.call_tool("read_guide", {"name": name})) == content.text  # type: ignore[union-attr]
+
+    assert "reading-results" in await refused(client, "read_guide", {"name": "everything"})
 
 
 @pytest.mark.parametrize(
     "uri",
-    ["backtest://bt-000000000000", "backtest://nope/results", "backtest://a%2Fb/metrics", "backtest://nope/report"],
+    [
+        "backtest://bt-000000000000",
+        "backtest://nope/results",
+        "backtest://a%2Fb/metrics",
+        "backtest://nope/report",
+        "backtest://nope/trades",
+        "strategies://sma_crosover",
+    ],
 )
 async def test_a_resource_that_is_not_there_is_a_protocol_error(client: Client, uri: str) -> None:
     with pytest.raises(MCPError) as told:

@@ -13,10 +13,10 @@ from mcp_server.server import build_server
 from mcp_server.services import Services
 
 PROMPTS = {
-    "first_backtest": {"symbol": "AAPL", "strategy": "rsi"},
+    "first_backtest": {"symbol": "AAPL", "strategy_id": "rsi", "timeframe": "1h"},
     "research_session": {"symbol": "AAPL", "idea": "momentum lasts"},
     "is_it_overfit": {"backtest_id": "bt-0123456789ab"},
-    "compare_strategies": {"symbol": "AAPL"},
+    "compare_strategies": {"symbol": "AAPL", "timeframe": "1h", "metric": "sortino_ratio"},
     "import_my_data": {"path": "prices.csv"},
 }
 eras = pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -16,6 +16,7 @@ class RunFilter:
     `sort_by` is a metric, greatest first and undefined last, or `created_at`, newest first.
     """
 
+    id_part: str | None = None
     strategy_id: str | None = None
     symbol: str | None = None
     status: RunStatus | None = None

@@ -184,6 +184,8 @@ def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
         (wanted.status, table.status),
     ]
     conditions = [column == value for value, column in columns if value is not None]
+    if wanted.id_part is not None:
+        conditions.append(table.id.contains(wanted.id_part, autoescape=True))
     if wanted.tag is not None:
         conditions.append(table.tags.contains([wanted.tag]))
     if wanted.since is not None:

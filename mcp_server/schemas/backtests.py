@@ -130,6 +130,20 @@ class ResultsReply(BaseModel):
     total: Annotated[int | None, Field(description="How many trades or points there are in all")] = None
     next_offset: Annotated[int | None, Field(description="Offset of the next page, null at the end")] = None
 
+    @classmethod
+    def of_trades(cls, run: Run, trades: Sequence[Trade], offset: int) -> Self:
+        """Shape a page of a completed run's trades, which begins at number `offset`."""
+        total, following = run.require_summary().trades, offset + len(trades)
+        return cls(
+            backtest_id=run.id,
+            status=run.status.value,
+            section="trades",
+            trade_columns=list(TRADE_COLUMNS),
+            trades=trade_rows(trades),
+            total=total,
+            next_offset=following if following < total else None,
+        )
+
 
 class Definition(BaseModel):
     """What a metric is."""

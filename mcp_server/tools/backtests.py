@@ -56,7 +56,6 @@ from mcp_server.schemas.answers import image, reply
 from mcp_server.schemas.backtests import (
     DRAWDOWN_COLUMNS,
     PERIOD_COLUMNS,
-    TRADE_COLUMNS,
     BacktestId,
     MetricsReply,
     ResultsReply,
@@ -64,7 +63,6 @@ from mcp_server.schemas.backtests import (
     Section,
     curve_points,
     drawdown_rows,
-    trade_rows,
     year_rows,
 )
 from mcp_server.services import Services
@@ -224,21 +222,11 @@ class BacktestTools:
         return reply(found, "\n".join(lines + ["", definition_lines(names)] * explain))
 
     def _trades(self, run: Run, offset: int, limit: int) -> CallToolResult:
-        total = run.require_summary().trades
         trades = self._services().runs.trades(run.id, offset, limit)
-        following = offset + len(trades)
-        page = ResultsReply(
-            backtest_id=run.id,
-            status=run.status.value,
-            section="trades",
-            trade_columns=list(TRADE_COLUMNS),
-            trades=trade_rows(trades),
-            total=total,
-            next_offset=following if following < total else None,
-        )
+        page = ResultsReply.of_trades(run, trades, offset)
         lines = trade_lines(trades) or [f"no trades from number {offset} on"]
-        more = [f"next page: offset={following}"] if page.next_offset else []
-        return reply(page, "\n".join([f"{headline(run)}\n{total} trades", *lines, *more]))
+        more = [f"next page: offset={page.next_offset}"] if page.next_offset else []
+        return reply(page, "\n".join([f"{headline(run)}\n{page.total} trades", *lines, *more]))
 
     def _periods(self, run: Run, offset: int, limit: int) -> CallToolResult:
         summary, runs = run.require_summary(), self._services().runs
