@@ -116,11 +116,11 @@ METRICS: tuple[Metric, ...] = (
 KEYS: tuple[str, ...] = tuple(metric.key for metric in METRICS)
 
 
-def measure(evidence: Evidence) -> tuple[dict[str, MetricValue], dict[str, str]]:
+def measure(evidence: Evidence, wanted: Iterable[Metric] = METRICS) -> tuple[dict[str, MetricValue], dict[str, str]]:
     """Return every metric, None where it is undefined, and the reasons for those (contract N1)."""
     # Overflow becomes infinity, and that becomes not_computed.
     with np.errstate(all="ignore"):
-        measured = {metric.key: metric.measure(evidence) for metric in METRICS}
+        measured = {metric.key: metric.measure(evidence) for metric in wanted}
     undefined = {key: value.value for key, value in measured.items() if isinstance(value, Undefined)}
     return {key: None if isinstance(value, Undefined) else value for key, value in measured.items()}, undefined
 
