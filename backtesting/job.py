@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from backtesting.engine import BacktestEngine
 from backtesting.errors import JobFailedError, JobLostError
-from backtesting.ports import JobQueue
+from backtesting.ports import JobQueue, TrialLedger
 from backtesting.sharing import Held, Shared, Sharing
 from backtesting.types import Chunk, Input, JobProgress, Lease, Limits
 
@@ -45,7 +45,7 @@ class Task:
 
 @dataclass(eq=False)
 class JobContext:
-    """What the function of a job kind may use: its engine, its processes, and what was kept so far.
+    """What the function of a job kind may use: its engine, its processes, the ledger, and what was kept so far.
 
     `chunks` are the results that were stored, by number, those of earlier attempts included.
     """
@@ -55,6 +55,7 @@ class JobContext:
     engine: BacktestEngine
     executor: Executor
     limits: Limits
+    trials: TrialLedger
     chunks: dict[int, Any] = field(default_factory=dict)
     told: JobProgress = field(default_factory=JobProgress)
     lost: Event = field(default_factory=Event)

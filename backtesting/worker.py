@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError, DatabaseUnavailableError, JobLostError
 from backtesting.job import JobContext, JobKind
-from backtesting.ports import JobQueue
-from backtesting.types import Claim, JobStatus, Limits
+from backtesting.ports import JobQueue, TrialLedger
+from backtesting.types import Claim, JobStatus
 
 POLL_SECONDS = 0.5
 SWEEP_SECONDS = 10.0
@@ -44,14 +44,15 @@ class Worker:
         kinds: Iterable[JobKind[Any]],
         engine: BacktestEngine,
         open_executor: Callable[[], Executor],
-        limits: Limits,
+        trials: TrialLedger,
     ) -> None:
         self.owner = uuid4()
         self._queue = queue
         self._kinds = {kind.name: kind for kind in kinds}
         self._engine = engine
         self._open_executor = open_executor
-        self._limits = limits
+        self._limits = engine.limits
+        self._trials = trials
         self._swept = -SWEEP_SECONDS
 
     def run(self, stop: Event) -> None:
@@ -88,7 +89,9 @@ class Worker:
     def _execute(self, claim: Claim, stop: Event) -> None:
         log.info("job", job_id=claim.lease.job_id, kind=claim.kind, attempt=claim.lease.attempt)
         executor = self._open_executor()
-        context = JobContext(claim.lease, self._queue, self._engine, executor, self._limits, chunks=dict(claim.chunks))
+        context = JobContext(
+            claim.lease, self._queue, self._engine, executor, self._limits, self._trials, chunks=dict(claim.chunks)
+        )
         try:
             with _beating(context, stop):
                 status, result, error = self._outcome(claim, context)

@@ -86,7 +86,8 @@ class Application:
             preload=PRELOAD,
             scratch=data_home(self.settings) / SCRATCH_FOLDER,
         )
-        return Worker(self.stores().jobs, JOB_KINDS, self._engine, open_executor, self.limits)
+        stores = self.stores()
+        return Worker(stores.jobs, JOB_KINDS, self._engine, open_executor, stores.trials)
 
     @cached_property
     def _engine(self) -> BacktestEngine:

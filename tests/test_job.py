@@ -100,7 +100,7 @@ class Bench:
         self.called += 1
 
     def worker(self, open_executor: Callable[[], Executor] = THREADS) -> Worker:
-        return Worker(self.queue, self.kinds, self.desk.engine, open_executor, self.limits)
+        return Worker(self.queue, self.kinds, self.desk.engine, open_executor, self.desk.runs)
 
     def done(self, request: Input) -> Job:
         job = self.jobs.submit(request)

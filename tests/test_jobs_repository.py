@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -24,6 +25,7 @@ from backtesting.types import (
     RunStatus,
     Timeframe,
     Trial,
+    TrialCount,
 )
 from database import roles
 from database.repository.jobs import SqlJobQueue
@@ -356,6 +358,52 @@ def test_a_trial_competes_with_those_of_an_overlapping_period_of_its_market(
     assert counted(start_date=date(2029, 1, 1), end_date=date(2030, 1, 1)) == 0
     assert counted(symbol="OTHER") == 0
     assert counted(timeframe=Timeframe.H1) == 0
+
+
+def searched(desk: Desk, hashes: tuple[str, str], sharpes: list[float]) -> Trial:
+    request = desk.request("sma_crossover")
+    return Trial.of_sets(request, hashes, np.array(sharpes), sessions=250, by=ID)
+
+
+@pytest.fixture(params=["in memory", "PostgreSQL"])
+def shelf(request: pytest.FixtureRequest) -> Iterator[tuple[JobQueue, RunRepository, TrialLedger]]:
+    if request.param == "in memory":
+        twin = InMemoryRuns()
+        yield InMemoryJobs(runs=twin), twin, twin
+    else:
+        with closing(request.getfixturevalue("database").stores()) as stores:
+            yield stores.jobs, stores.runs, stores.trials
+
+
+def test_the_sets_of_a_search_count_one_by_one_beside_single_runs(
+    shelf: tuple[JobQueue, RunRepository, TrialLedger],
+) -> None:
+    queue, runs, ledger = shelf
+    single = trial_of(tried(runs))
+    queue.submit(ID, "optimization", {})
+    lease = claimed(queue).lease
+    first, second = [0.01, 0.03, float("nan"), -0.02, 0.05], [0.10, 0.11, 0.12]
+    parts = {"a": first, "b": second}
+
+    for number, (name, sharpes) in enumerate(parts.items()):
+        queue.keep(lease, Chunk(number, [], trials=[searched(Desk(p_bars()), ("bars", name), sharpes)]), SOME)
+    count = ledger.count(single)
+
+    assert single.sharpe is not None
+    assert count.counted == 1 + 5 + 3
+    assert count.variance == pytest.approx(np.nanvar([single.sharpe, *first, *second], ddof=1), rel=1e-9)
+
+
+def test_the_same_search_counts_once_and_one_without_any_sharpe_ratio_has_no_variance(
+    shelf: tuple[JobQueue, RunRepository, TrialLedger],
+) -> None:
+    queue, _, ledger = shelf
+    trial = searched(Desk(p_bars()), ("bars", "a"), [float("nan")] * 7)
+    for job_id in (ID, "bt-00000000000a"):
+        queue.submit(job_id, "optimization", {})
+        queue.keep(claimed(queue).lease, Chunk(0, [], trials=[trial]), SOME)
+
+    assert ledger.count(trial) == TrialCount(7, None)
 
 
 def test_a_failed_run_is_no_trial(books: tuple[RunRepository, TrialLedger]) -> None:

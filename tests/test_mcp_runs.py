@@ -63,7 +63,7 @@ def serving(stores: Stores, services: Services) -> Iterator[None]:
     """Serve long work in a thread of the test."""
     stop = Event()
     threads = partial(ThreadPoolExecutor, 2)
-    worker = Worker(stores.jobs, JOB_KINDS, services.engine, threads, services.engine.limits)
+    worker = Worker(stores.jobs, JOB_KINDS, services.engine, threads, stores.trials)
     thread = Thread(target=worker.run, args=(stop,))
     thread.start()
     yield

@@ -5,7 +5,10 @@ from datetime import date
 from math import sqrt
 from typing import Self
 
-from backtesting.types.market import Timeframe
+import numpy as np
+
+from backtesting.types.market import Floats, Timeframe
+from backtesting.types.request import BacktestRequest
 from backtesting.types.run import Run
 
 
@@ -14,6 +17,8 @@ class Trial:
     """One evaluated configuration; `sharpe` is per session, None where it is undefined, `kurtosis` is not excess.
 
     `data_hash` and `config_hash` tell repeats: the same request on the same bars is one trial, however often it ran.
+    Many parameter sets of a search are one record: of `configurations` sets `defined` have a Sharpe ratio, `sharpe` is
+    their mean, and `spread` the sum of their squared distances from it.
     """
 
     data_hash: str
@@ -28,6 +33,9 @@ class Trial:
     skewness: float | None
     kurtosis: float | None
     source_id: str
+    configurations: int = 1
+    defined: int = 1
+    spread: float = 0.0
 
     @classmethod
     def of(cls, run: Run) -> Self | None:
@@ -49,6 +57,31 @@ class Trial:
             skewness=skewness,
             kurtosis=None if excess is None else excess + 3.0,
             source_id=run.id,
+            defined=int(annual is not None),
+        )
+
+    @classmethod
+    def of_sets(
+        cls, request: BacktestRequest, hashes: tuple[str, str], sharpes: Floats, sessions: int, by: str
+    ) -> Self:
+        """Return the record of many sets of one request: the hashes of data and sets, Sharpe ratios per session."""
+        known = sharpes[np.isfinite(sharpes)]
+        mean = float(known.mean()) if len(known) else None
+        return cls(
+            *hashes,
+            strategy_id=request.strategy_id,
+            symbol=request.asset_symbol,
+            timeframe=request.timeframe,
+            start_date=request.start_date,
+            end_date=request.end_date,
+            sessions=sessions,
+            sharpe=mean,
+            skewness=None,
+            kurtosis=None,
+            source_id=by,
+            configurations=len(sharpes),
+            defined=len(known),
+            spread=0.0 if mean is None else float(np.square(known - mean).sum()),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -22,7 +23,7 @@ class SqlTrialLedger:
         """Count the configurations tried on the same symbol and timeframe in a period that overlaps the trial's."""
         table = trials.c
         competing = (
-            sa.select(table.config_hash, table.sharpe)
+            sa.select(table.config_hash, table.configurations, table.defined, table.sharpe, table.spread)
             .ext(distinct_on(table.config_hash))
             .where(
                 table.symbol == trial.symbol,
@@ -31,11 +32,22 @@ class SqlTrialLedger:
                 table.end_date >= trial.start_date,
             )
             .order_by(table.config_hash, table.created_at.desc())
-            .subquery()
+            .cte()
         )
-        query = sa.select(sa.func.count(), sa.func.var_samp(competing.c.sharpe)).select_from(competing)
+        query = sa.select(sa.func.coalesce(sa.func.sum(competing.c.configurations), 0), _variance(competing.c))
         counted, variance = self._transactions.run(lambda connection: connection.execute(query).one())
         return TrialCount(counted, variance)
+
+
+def _variance(columns: Any) -> sa.ColumnElement[Any]:
+    """Return the sample variance of all Sharpe ratios: the spread within the records and that of their means.
+
+    Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance" (1983).
+    """
+    defined = sa.func.sum(columns.defined).filter(columns.sharpe.is_not(None))
+    middle = sa.select(sa.func.sum(columns.defined * columns.sharpe) / sa.func.nullif(defined, 0)).scalar_subquery()
+    away = columns.sharpe - middle
+    return sa.func.sum(columns.spread + columns.defined * away * away) / sa.func.nullif(defined - 1, 0)
 
 
 def record_trials(connection: Connection, tried: Sequence[Trial]) -> None:
