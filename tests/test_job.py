@@ -25,8 +25,11 @@ from backtesting.job import JobContext, JobKind, Task
 from backtesting.jobs import JOB_KINDS
 from backtesting.jobs.backtest import LongBacktest
 from backtesting.jobs.batch import BatchRequest
+from backtesting.jobs.folds import WalkForwardRequest
+from backtesting.objective import Objective
 from backtesting.submission import Jobs
-from backtesting.types import Chunk, Input, Job, JobStatus, Limits, Run, Timeframe
+from backtesting.types import Bars, Chunk, Input, Job, JobStatus, Limits, Run, SearchSpace, Timeframe
+from backtesting.walk_forward.windows import Scheme
 from backtesting.worker import Worker
 from tests.fixtures import tasks
 from tests.fixtures.in_memory import STOCK, Desk, InMemoryRuns, no_record
@@ -87,10 +90,15 @@ class Recorded(InMemoryJobs):
 
 
 class Bench:
-    """Queue, engine and worker in one process, on the series of the contract."""
+    """Queue, engine and worker in one process, on the series of the contract or another."""
 
-    def __init__(self, kinds: tuple[JobKind[Any], ...] = (*JOB_KINDS, TOY), limits: Limits = Limits()) -> None:  # noqa: B008
-        self.desk = Desk(p_bars(), limits=limits)
+    def __init__(
+        self,
+        kinds: tuple[JobKind[Any], ...] = (*JOB_KINDS, TOY),
+        limits: Limits = Limits(),  # noqa: B008
+        bars: Bars | None = None,
+    ) -> None:
+        self.desk = Desk(bars or p_bars(), limits=limits)
         self.queue = Recorded(runs=self.desk.runs)
         self.called = 0
         self.kinds, self.limits = kinds, limits
@@ -111,12 +119,18 @@ class Bench:
 REQUESTS: dict[str, Callable[[Bench], Input]] = {
     "backtest": lambda bench: LongBacktest(request=bench.desk.request("sma_crossover")),
     "batch": lambda _: BATCH,
+    "walk_forward": lambda bench: WalkForwardRequest(
+        request=bench.desk.request("sma_crossover"),
+        space=SearchSpace(parameters={"fast_period": (2, 3, 5), "slow_period": (8, 13)}),
+        objective=Objective(min_trades=0),
+        scheme=Scheme(train_sessions=40, test_sessions=10),
+    ),
 }
 
 
 def metrics_of(bench: Bench) -> list[tuple[str, Mapping[str, Any]]]:
     runs = [run for run, _ in bench.desk.runs.stored.values()]
-    return sorted((str(run.request.parameters), run.summary.metrics) for run in runs if run.summary)
+    return sorted((str(run.request), run.summary.metrics) for run in runs if run.summary)
 
 
 @pytest.fixture(params=[kind.name for kind in JOB_KINDS])

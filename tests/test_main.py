@@ -22,12 +22,8 @@ from tests.fixtures.postgres import Database, reachable_folder
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A data directory whose database has been made."""
     with reachable_folder() as folder:
-        home = folder / "home"
-        environment = os.environ | {"BACKTEST_DATA_DIR": str(home), "BACKTEST_ENV_FILE": ""}
-        subprocess.run([sys.executable, "main.py", "db", "upgrade"], env=environment, check=True, capture_output=True)
-        yield home
+        yield folder / "home"
 
 
 @pytest.fixture(autouse=True)

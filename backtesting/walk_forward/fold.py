@@ -6,21 +6,25 @@ window nor taken over from the last one, and each test equals the single run of 
 """
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
 
 from backtesting.data_loader import LoadedBars
 from backtesting.errors import BacktestError
-from backtesting.evaluation import Plan, evaluate
+from backtesting.evaluation import Plan, evaluate, year_of
 from backtesting.objective import Objective, rank
 from backtesting.parameter_grid import ParameterGrid
+from backtesting.provenance import config_hash, data_hash
 from backtesting.sweep import SweepResult, sweep
-from backtesting.types import BacktestResult
+from backtesting.types import BacktestResult, MetricValue, Trial
 
 NOTHING_QUALIFIES = "no parameter set qualified on the train span"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """A window ready to be evaluated anywhere: what its train and its test span read. It can be pickled."""
+    """A window ready to be evaluated anywhere, and for whom: what its train and its test span read. Can be pickled."""
 
     train: Plan
     train_bars: LoadedBars
@@ -28,17 +32,26 @@ class Fold:
     test_bars: LoadedBars
     grid: ParameterGrid
     objective: Objective
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The best set of a train span by its number in the grid, and its statistics there."""
+
+    number: int
+    trained: dict[str, MetricValue]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """What the train span said of all sets, the one chosen, and its run on the test span.
+    """What a window came to; `trial` counts every set that was tried.
 
     Without a run there is a `reason`, and the window stays in cash.
     """
 
-    trained: SweepResult
-    chosen: int | None
+    trial: Trial
+    chosen: Chosen | None
     tested: BacktestResult | None
     reason: str | None
 
@@ -46,14 +59,15 @@ class Fitted:
 def fit(fold: Fold) -> Fitted:
     """Choose on the train span and run on the test span; the choice never sees a bar of the test."""
     trained = sweep(fold.train, fold.train_bars, fold.grid, threads=1)
-    ranked = rank(trained.figures, fold.objective)
+    trial, ranked = _trial(fold, trained), rank(trained.figures, fold.objective)
     if not len(ranked):
-        return Fitted(trained, None, None, trained.figures.failure or NOTHING_QUALIFIES)
-    chosen = int(ranked[0])
+        return Fitted(trial, None, None, trained.figures.failure or NOTHING_QUALIFIES)
+    chosen = Chosen(int(ranked[0]), trained.figures.metrics(int(ranked[0])))
     try:
-        return Fitted(trained, chosen, evaluate(with_set(fold.test, fold.grid, chosen), fold.test_bars), None)
+        tested = evaluate(with_set(fold.test, fold.grid, chosen.number), fold.test_bars)
     except BacktestError as error:
-        return Fitted(trained, chosen, None, str(error))
+        return Fitted(trial, chosen, None, str(error))
+    return Fitted(trial, chosen, tested, None)
 
 
 def with_set(plan: Plan, grid: ParameterGrid, number: int) -> Plan:
@@ -61,3 +75,16 @@ def with_set(plan: Plan, grid: ParameterGrid, number: int) -> Plan:
     strategy, size = grid.made(number)
     request = plan.request.model_copy(update={"parameters": grid.parameters(number)})
     return replace(plan, request=request, strategy=strategy, position_size=size)
+
+
+def _trial(fold: Fold, trained: SweepResult) -> Trial:
+    """Return the record of all sets on the train span; the same ones on the same bars have the same hashes."""
+    plan, loaded, grid = fold.train, fold.train_bars, fold.grid
+    request = trained.request.model_copy(update={"parameters": dict(grid.fixed)})
+    sets = sha256(config_hash(request).encode())
+    for name, column in grid.columns.items():
+        sets.update(f"{name}{column.tolist()}".encode())
+    hashes = data_hash(loaded.bars, loaded.adjustment), sets.hexdigest()
+    sharpes = trained.figures.columns["sharpe_ratio"] / np.sqrt(year_of(plan, loaded).periods)
+    sessions = len(np.unique(loaded.session[loaded.history :]))
+    return Trial.of_sets(request, hashes, sharpes, sessions, fold.job_id)
