@@ -1,12 +1,15 @@
 # The server over stdio: docker run -i --rm -v backtests:/data backtesting-mcp
+# With the optional packages too: docker build --build-arg LOCK=requirements-dev.lock
 FROM python:3.12-slim
+ARG LOCK=requirements.lock
 
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
+    PYTHONPATH=/app \
     BACKTEST_DATA_DIR=/data
 WORKDIR /app
-COPY requirements.lock .
-RUN pip install --require-hashes -r requirements.lock && python -m compileall -q "$(python -c 'import site; print(site.getsitepackages()[0])')"
+COPY requirements.lock requirements-dev.lock ./
+RUN pip install --require-hashes -r $LOCK && python -m compileall -q "$(python -c 'import site; print(site.getsitepackages()[0])')"
 COPY main.py LICENSE NOTICE README.md ./
 COPY config config
 COPY utils utils

@@ -120,6 +120,12 @@ class DatabaseUnavailableError(BacktestError):
     code = "database_unavailable"
 
 
+class ExecutorUnavailableError(BacktestError):
+    """Nobody can be reached who would do the tasks of long work."""
+
+    code = "executor_unavailable"
+
+
 class SchemaVersionError(BacktestError):
     """The database's schema is not the one this program was written for."""
 

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any, Generic, Self, TypeVar
 
 from backtesting.engine import BacktestEngine
-from backtesting.errors import JobFailedError, JobLostError
+from backtesting.errors import ExecutorUnavailableError, JobFailedError, JobLostError
 from backtesting.ports import JobQueue, TrialLedger
 from backtesting.sharing import Held, Shared, Sharing
 from backtesting.types import Chunk, Input, JobProgress, Lease, Limits
@@ -89,15 +89,20 @@ class JobContext:
         """Do the tasks side by side, each taken when a process falls free, and hand each outcome to `keep` as it comes.
 
         JobLostError as soon as the job is lost; JobFailedError when a task takes too long, needs too much memory, or
-        lost its process three times. Whatever is still under way is then killed.
+        lost its process three times; ExecutorUnavailableError when there is nobody to do them. Whatever is still under
+        way is then killed.
         """
         waiting = iter(tasks)
         with _Crew(self.executor) as crew:
-            crew.take(islice(waiting, self.limits.processes * TASKS_A_PROCESS))
+            crew.take(islice(waiting, self._processes * TASKS_A_PROCESS))
             while crew.is_busy:
                 for task, outcome in crew.finished(self):
                     keep(task.number, outcome)
                     crew.take(islice(waiting, 1))
+
+    @property
+    def _processes(self) -> int:
+        return self.executor.processes if isinstance(self.executor, Sharing) else self.limits.processes
 
     def require_held(self) -> None:
         """Raise JobLostError when the job is lost."""
@@ -125,7 +130,10 @@ class _Crew:
 
     def take(self, tasks: Iterator[Task], tried: int = 0) -> None:
         for task in tasks:
-            self._running[self._executor.submit(task.call)] = (task, tried + 1)
+            try:
+                self._running[self._executor.submit(task.call)] = (task, tried + 1)
+            except OSError as error:
+                raise ExecutorUnavailableError(str(error)) from error
 
     def finished(self, context: JobContext) -> Iterator[tuple[Task, Any]]:
         """Yield what is done, after waiting a moment for it."""

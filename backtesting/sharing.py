@@ -19,6 +19,11 @@ class Shared(Protocol[Value_co]):
 class Sharing(Protocol):
     """What an executor does whose tasks run in other processes."""
 
+    @property
+    def processes(self) -> int:
+        """How many tasks run at the same time."""
+        ...
+
     def share(self, value: Value) -> Shared[Value]:
         """Return a handle of the value for tasks of this executor; it holds as long as the handle is held."""
         ...

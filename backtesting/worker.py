@@ -20,7 +20,7 @@ import structlog
 from pydantic import ValidationError
 
 from backtesting.engine import BacktestEngine
-from backtesting.errors import BacktestError, DatabaseUnavailableError, JobLostError
+from backtesting.errors import BacktestError, DatabaseUnavailableError, ExecutorUnavailableError, JobLostError
 from backtesting.job import JobContext, JobKind
 from backtesting.ports import JobQueue, TrialLedger
 from backtesting.types import Claim, JobStatus
@@ -30,6 +30,7 @@ SWEEP_SECONDS = 10.0
 BEAT_SECONDS = 10.0
 LOOK_SECONDS = 0.25
 TOLD_SECONDS = 1.0  # progress is written no more often
+CUT_OFF = (DatabaseUnavailableError, ExecutorUnavailableError)
 DEFECT = "this program has a defect, the request is not to blame; the worker's log has the details"
 
 log = structlog.stdlib.get_logger("backtesting_mcp.worker")
@@ -56,7 +57,10 @@ class Worker:
         self._swept = -SWEEP_SECONDS
 
     def run(self, stop: Event) -> None:
-        """Serve until `stop` is set, then give back what is unfinished; a database out of reach is waited for."""
+        """Serve until `stop` is set, then give back what is unfinished.
+
+        A database or an executor that is out of reach is waited for.
+        """
         is_cut_off = False
         while not stop.is_set():
             try:
@@ -65,7 +69,7 @@ class Worker:
                 is_cut_off = False
                 if not self.serve(stop):
                     stop.wait(POLL_SECONDS)
-            except DatabaseUnavailableError as error:
+            except CUT_OFF as error:
                 log.warning("cut off", reason=str(error))
                 is_cut_off = True
                 stop.wait(POLL_SECONDS)
@@ -88,7 +92,7 @@ class Worker:
 
     def _execute(self, claim: Claim, stop: Event) -> None:
         log.info("job", job_id=claim.lease.job_id, kind=claim.kind, attempt=claim.lease.attempt)
-        executor = self._open_executor()
+        executor = self._opened_executor()
         context = JobContext(
             claim.lease, self._queue, self._engine, executor, self._limits, self._trials, chunks=dict(claim.chunks)
         )
@@ -102,12 +106,18 @@ class Worker:
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
+    def _opened_executor(self) -> Executor:
+        try:
+            return self._open_executor()
+        except OSError as error:
+            raise ExecutorUnavailableError(str(error)) from error
+
     def _outcome(self, claim: Claim, context: JobContext) -> tuple[JobStatus, Mapping[str, Any] | None, str | None]:
-        """Do the work; JobLostError when it is no longer ours, DatabaseUnavailableError when nothing can be stored."""
+        """Do the work; JobLostError when it is no longer ours, one of CUT_OFF when nothing can be done or stored."""
         try:
             kind = self._kinds[claim.kind]
             result = kind.run(kind.request.model_validate(claim.request), context)
-        except (JobLostError, DatabaseUnavailableError):
+        except (JobLostError, *CUT_OFF):
             raise
         except (KeyError, ValidationError):
             log.exception("defect", job_id=claim.lease.job_id)

@@ -24,6 +24,7 @@ from backtesting.submission import Jobs
 from backtesting.types import FetchRequest, ImportRequest
 from backtesting.worker import Worker
 from config.database import ExternalPostgres, LazyEngine
+from config.executors import open_executor
 from config.settings import APP_NAME, PROJECT, Settings, forget_libpq_settings
 from database import roles
 from database.embedded.server import EmbeddedPostgres, default_home
@@ -32,12 +33,9 @@ from database.stores import Stores
 from mcp_server.data_folders import DataFolders
 from mcp_server.services import Services
 from utils.logger import tell
-from utils.process import Companion, LocalExecutor
+from utils.process import Companion
 
 COMPANION = (sys.executable, str(PROJECT / "main.py"), "worker", "--until-eof")
-# What the processes of a worker need, imported once; ours is found from the project's folder only.
-PRELOAD = ("__main__", "backtesting.jobs")
-
 IMPORT_FOLDER, REPORT_FOLDER, SCRATCH_FOLDER = "import", "reports", "scratch"
 
 
@@ -78,16 +76,14 @@ class Application:
 
     def worker(self) -> Worker:
         """Return what serves long work, on an open database."""
-        open_executor = partial(
-            LocalExecutor,
-            self.limits.processes,
-            task_seconds=self.limits.task_seconds,
-            memory_mb=self.limits.task_memory_mb,
-            preload=PRELOAD,
-            scratch=data_home(self.settings) / SCRATCH_FOLDER,
-        )
+        opened = partial(open_executor, self.settings.executor_url, self.limits, self.scratch)
         stores = self.stores()
-        return Worker(stores.jobs, JOB_KINDS, self._engine, open_executor, stores.trials)
+        return Worker(stores.jobs, JOB_KINDS, self._engine, opened, stores.trials)
+
+    @property
+    def scratch(self) -> Path:
+        """Where tasks find what they share."""
+        return data_home(self.settings) / SCRATCH_FOLDER
 
     @cached_property
     def _engine(self) -> BacktestEngine:

@@ -9,6 +9,7 @@ from backtesting.engine import BacktestEngine
 from backtesting.provenance import versions
 from backtesting.simulation import check_simulation
 from backtesting.types import BacktestResult, Run
+from config.executors import executor_state
 from utils.checks import Check, run_checks
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 def examine(application: Callable[[], "Application"], tell: Callable[[str], None]) -> bool:
     """Tell what works and what does not, and whether all does; `application` may fail, which is told too."""
     basis = [Check("engine", check_engine), Check("database", lambda: check_database(application()))]
-    upon_it = [("rights", check_rights), ("sample data", check_samples), ("write access", check_writing)]
+    upon_it = [
+        ("rights", check_rights),
+        ("sample data", check_samples),
+        ("write access", check_writing),
+        ("executor", check_executor),
+    ]
     return run_checks(basis, tell) and run_checks(
         [Check(name, partial(look, application())) for name, look in upon_it], tell
     )
@@ -59,6 +65,11 @@ def check_writing(app: "Application") -> str:
     if rehearsal.read != run:
         raise ValueError("a run is read back with other contents than it was stored with")
     return "a run was stored, read back and undone"
+
+
+def check_executor(app: "Application") -> str:
+    """Have one task of long work done."""
+    return executor_state(app.settings.executor_url, app.limits, app.scratch)
 
 
 class Rehearsal:

@@ -1,16 +1,18 @@
 """Everything that can be set: the only module that reads the environment and `.env`."""
 
 import os
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backtesting.types import Limits
 
 APP_NAME = "backtesting-mcp"
+EXECUTOR_URL = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -33,6 +35,12 @@ def _full_paths(given: object) -> object:
     if relative := [str(each) for each in folders if not each.is_absolute()]:
         raise ValueError(f"{', '.join(relative)}: write full paths, with {os.pathsep!r} between them")
     return tuple(folders)
+
+
+def _executor_url(given: str) -> str:
+    if given != "local" and not EXECUTOR_URL.fullmatch(given):
+        raise ValueError("write local, or tcp://host:port or tls://host:port of a Dask scheduler")
+    return given
 
 
 class Settings(BaseSettings):
@@ -95,6 +103,9 @@ class Settings(BaseSettings):
         4096, alias="BACKTEST_TASK_MEMORY_MB", ge=512, description="Memory of a process that does such parts, in MB"
     )
     processes: int = Field(2, alias="BACKTEST_PROCESSES", ge=1, le=64, description="Processes of a worker")
+    executor_url: Annotated[str, AfterValidator(_executor_url)] = Field(
+        "local", alias="EXECUTOR_URL", description="Where parts of long jobs are done: local, or a Dask scheduler"
+    )
 
     def limits(self) -> Limits:
         """Return what one server takes on."""

@@ -10,7 +10,7 @@ from backtesting.data_import import DataImporter, load_samples
 from database.embedded.server import EmbeddedPostgres
 from tests.fixtures.postgres import Database, copy_of, migrated, reachable_folder
 
-SETTINGS = ("DATABASE_", "BACKTEST_", "PG")
+SETTINGS = ("DATABASE_", "BACKTEST_", "EXECUTOR_", "PG")
 
 
 @pytest.fixture(autouse=True)

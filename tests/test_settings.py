@@ -50,6 +50,23 @@ def test_data_folders_are_full_paths_in_a_list(monkeypatch: pytest.MonkeyPatch) 
         read_settings()
 
 
+@pytest.mark.parametrize("url", ["local", "tcp://127.0.0.1:8786", "tls://scheduler:8786", "tcp://[::1]:8786"])
+def test_an_executor_is_here_or_has_an_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("EXECUTOR_URL", url)
+
+    assert read_settings().executor_url == url
+
+
+@pytest.mark.parametrize("url", ["here", "http://host:8786", "tcp://host", "tcp://user:secret@host:1", "tcp://h:1/x"])
+def test_what_is_no_address_of_an_executor_is_refused_with_what_one_looks_like(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("EXECUTOR_URL", url)
+
+    with pytest.raises(ValidationError, match="tcp://host:port or tls://host:port of a Dask scheduler"):
+        read_settings()
+
+
 def test_the_environment_is_read_when_settings_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cret@h/d")
     monkeypatch.setenv("BACKTEST_USER", "alice")

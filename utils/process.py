@@ -48,6 +48,7 @@ class LocalExecutor(Executor):
         context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
         if sys.platform == "linux":
             context.set_forkserver_preload(list(preload))
+        self.processes = processes
         self._seconds = task_seconds
         self._spool = Spool(scratch or Path(tempfile.gettempdir()))
         self._pool = ProcessPool(processes, context=context, initializer=start_process, initargs=(memory_mb,))
