@@ -13,6 +13,11 @@ from tests.fixtures.postgres import Database, copy_of, migrated, reachable_folde
 SETTINGS = ("DATABASE_", "BACKTEST_", "EXECUTOR_", "PG")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """The suite takes a worker for each processor; files that are named are tested without starting any."""
+    return 0 if all(".py" in argument for argument in config.args) else None
+
+
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):

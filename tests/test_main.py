@@ -22,8 +22,12 @@ from tests.fixtures.postgres import Database, reachable_folder
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
+    """A data directory whose database has been made."""
     with reachable_folder() as folder:
-        yield folder / "home"
+        home = folder / "home"
+        environment = os.environ | {"BACKTEST_DATA_DIR": str(home), "BACKTEST_ENV_FILE": ""}
+        subprocess.run([sys.executable, "main.py", "db", "upgrade"], env=environment, check=True, capture_output=True)
+        yield home
 
 
 @pytest.fixture(autouse=True)
