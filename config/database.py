@@ -12,6 +12,12 @@ from sqlalchemy import URL, Dialect, Engine
 DRIVER = "postgresql+psycopg"
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 60
+SETTINGS = (
+    "timezone=UTC",
+    f"statement_timeout={STATEMENT_SECONDS}s",
+    # a plan is otherwise kept that was made when the tables were empty: reading all, and all again for each row
+    "plan_cache_mode=force_custom_plan",
+)
 PORTS = range(1, 65536)
 BAD_PORT = "has a port that is no number up to 65535: write postgresql://user@host:5432/database"
 WHERE = ("host", "port", "dbname", "service")  # what of a query is worth showing
@@ -99,7 +105,7 @@ class LazyEngine:
 
     def __init__(self, open_url: Callable[[], URL], user_id: str, *, ping: bool = True) -> None:
         self._open_url = open_url
-        self._settings = (f"app.user_id={user_id}", "timezone=UTC", f"statement_timeout={STATEMENT_SECONDS}s")
+        self._settings = (f"app.user_id={user_id}", *SETTINGS)
         strict_json = partial(json.dumps, allow_nan=False)
         self._engine = sa.create_engine(f"{DRIVER}://", json_serializer=strict_json, pool_pre_ping=ping, **POOL)
         sa.event.listen(self._engine, "do_connect", self._connect)

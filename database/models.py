@@ -190,7 +190,9 @@ backtest_results = Table(
     Column("config_hash", Text, nullable=False),
     Column("provenance", JSONB, nullable=False),
     Column("diagnostics", JSONB(none_as_null=True), comment="null where the run was not reviewed"),
-    Column("equity_curve", LargeBinary, nullable=False, comment="zlib: steps of int64 ns UTC, then float64 money"),
+    Column(
+        "equity_curve", LargeBinary, nullable=False, comment="zlib or zstd: steps of int64 ns UTC, then float64 money"
+    ),
     Column("benchmark_curve", LargeBinary, comment="the same of buy and hold; null in runs from before it was stored"),
     PrimaryKeyConstraint("user_id", "run_id"),
     Index(None, "user_id", "config_hash"),
@@ -201,6 +203,8 @@ backtest_results = Table(
 backtest_trades = Table(
     "backtest_trades",
     metadata,
+    # that there is the run is checked by a trigger once a statement: a foreign key would check it once a trade, which
+    # takes longer than storing the trades
     Column("run_id", Text, nullable=False),
     _owner(),
     Column("number", Integer, nullable=False),
@@ -223,7 +227,6 @@ backtest_trades = Table(
     PrimaryKeyConstraint("user_id", "run_id", "number"),
     CheckConstraint("status in ('open', 'closed')", name="status"),
     CheckConstraint("(status = 'open') = (exit_date is null)", name="open_without_exit"),
-    _of_run(),
     schema="app",
 )
 

@@ -53,8 +53,8 @@ class Transactions:
         """
         return _repeated(lambda: self._once(work))
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Run the one query of the work, with no transaction around it to begin and to commit; else as `run`."""
+    def alone(self, work: Callable[[Connection], T]) -> T:
+        """Run the one statement of the work, with no transaction around it to begin and to commit; else as `run`."""
         return _repeated(lambda: self._alone(work))
 
     def once(self, work: Callable[[Connection], T]) -> T:
@@ -96,8 +96,8 @@ class Joined(Transactions):
         """Do the work; whoever began the transaction repeats it where that helps."""
         return work(self._connection)
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Run the query within the transaction."""
+    def alone(self, work: Callable[[Connection], T]) -> T:
+        """Run the statement within the transaction."""
         return work(self._connection)
 
 

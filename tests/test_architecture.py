@@ -68,7 +68,7 @@ KNOWN_TO = {
     "mcp": ("mcp_server", "main"),
     "pydantic_settings": ("config.settings",),
     "exchange_calendars": ("backtesting.sessions",),
-    "pyarrow": ("backtesting.price_files", "backtesting.reporting.exports"),
+    "pyarrow": ("backtesting.price_files", "backtesting.reporting.exports", "database.repository.curves"),
     "matplotlib": ("backtesting.reporting.charts",),
     "PIL": ("backtesting.reporting.charts.canvas",),
     "pebble": ("utils.process",),

@@ -38,7 +38,7 @@ from backtesting.types import (
 )
 from config.database import LazyEngine
 from database import roles
-from database.repository.runs import pack, unpack
+from database.repository.curves import LONG, pack, unpack
 from database.stores import Stores
 from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns, no_record
 from tests.fixtures.postgres import Database, cache_folder
@@ -575,6 +575,19 @@ def test_a_user_writes_no_row_into_the_run_of_another(database: Database, source
         as_bob(database, INSERT_ROW.format(f"app.{table}"), forged)
 
 
+def test_a_run_that_an_administrator_deletes_takes_its_rows_along_and_no_others(
+    database: Database, source: InMemoryBars
+) -> None:
+    with closing(database.stores("alice")) as alice, closing(database.stores("bob")) as bob:
+        run, _ = completed(alice.runs, source)
+        kept, result = completed(bob.runs, source)
+
+        database.execute(f"delete from app.backtest_runs where id = '{run.id}'")
+
+        assert rows_of_runs(database) == [1, 1, len(result.trades)]
+        assert len(bob.runs.trades(kept.id, 0, 1000)) == len(result.trades)
+
+
 def test_the_columns_of_the_plan_hold_what_the_result_says(database: Database, source: InMemoryBars) -> None:
     stores = database.stores()
     run, _ = completed(stores.runs, source)
@@ -588,8 +601,10 @@ def test_the_columns_of_the_plan_hold_what_the_result_says(database: Database, s
     stores.close()
 
 
-def test_a_packed_curve_is_unpacked_exactly() -> None:
-    curve = EquityCurve(np.array([-5, 0, 2**62]), np.array([0.1, 1e300, -0.0]))
+@pytest.mark.parametrize("length", [0, 3, LONG - 1, LONG])
+def test_a_packed_curve_is_unpacked_exactly(length: int) -> None:
+    times, values = np.array([-5, 0, 2**62]), np.array([0.1, 1e300, -0.0])
+    curve = EquityCurve(np.resize(times, length), np.resize(values, length))
 
     again = unpack(pack(curve))
 

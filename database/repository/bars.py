@@ -62,12 +62,12 @@ class SqlBarSource:
     def symbols(self) -> Sequence[str]:
         """Return every stored symbol, sorted."""
         query = sa.select(assets.c.symbol).order_by(assets.c.symbol)
-        return self._transactions.read(lambda connection: connection.scalars(query).all())
+        return self._transactions.alone(lambda connection: connection.scalars(query).all())
 
     def coverage(self, symbol: str) -> Sequence[Coverage]:
         """Return the stored series of a known symbol, one per timeframe."""
         query = sa.text(COVERAGE)
-        rows = self._transactions.read(lambda connection: connection.execute(query, {"symbol": symbol}).all())
+        rows = self._transactions.alone(lambda connection: connection.execute(query, {"symbol": symbol}).all())
         return [_coverage(*row) for row in rows]
 
     def load(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, history: int) -> Bars:
@@ -76,12 +76,12 @@ class SqlBarSource:
 
     def _find(self, symbol: str) -> Asset | None:
         query = sa.select(assets).where(assets.c.symbol == symbol)
-        row = self._transactions.read(lambda connection: connection.execute(query).one_or_none())
+        row = self._transactions.alone(lambda connection: connection.execute(query).one_or_none())
         return asset_of(row) if row else None
 
     def _whole(self, symbol: str, minutes: int) -> Bars:
         """Return the whole series, mapped from the cache where this version of it is there."""
-        version = self._transactions.read(lambda connection: version_of(connection, symbol, minutes))
+        version = self._transactions.alone(lambda connection: version_of(connection, symbol, minutes))
         cached = self._cache.get(version.series, version.id) if version else None
         if cached is not None:
             return cached

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from backtesting.errors import JobLostError
 from backtesting.types import Chunk, Claim, Job, JobProgress, JobStatus, Lease
 from database.models import job_chunks, jobs
-from database.repository.runs import add_runs, checked, not_found
+from database.repository.run_rows import add_runs
+from database.repository.runs import checked, not_found
 from database.repository.trials import record_trials
 from database.transactions import Transactions
 

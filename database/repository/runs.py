@@ -1,12 +1,10 @@
 """Runs with their results and trades, of the connection's user alone."""
 
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row
 from sqlalchemy.dialects.postgresql import insert
@@ -28,28 +26,13 @@ from backtesting.types import (
     Summary,
     Trade,
     TradeStatus,
-    Trial,
     Weight,
 )
 from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
-from database.repository.trade_rows import insert_trades
-from database.repository.trials import record_trials
-from database.repository.wire import driver
+from database.repository.curves import unpack
+from database.repository.run_rows import add_runs
 from database.transactions import Transactions
 
-METRIC_COLUMNS = (
-    "final_capital",
-    "total_return",
-    "sharpe_ratio",
-    "max_drawdown",
-    "win_rate",
-    "total_trades",
-    "winning_trades",
-    "losing_trades",
-    "avg_win",
-    "avg_loss",
-    "profit_factor",
-)
 TRADE_FIELDS = tuple(field.name for field in fields(Trade))
 SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics")
 WITH_SUMMARY = sa.select(backtest_runs, *(backtest_results.c[name] for name in SUMMARY_COLUMNS)).outerjoin(
@@ -70,12 +53,12 @@ class SqlRunRepository:
 
     def add(self, run: Run, result: BacktestResult | None) -> None:
         """Store a run with its result, trades and trial, all or nothing; adding it again changes nothing."""
-        self._transactions.run(lambda connection: add_runs(connection, [(run, result)]))
+        self._transactions.alone(lambda connection: add_runs(connection, [(run, result)]))
 
     def get(self, run_id: str) -> Run:
         """Return the run; RunNotFoundError when this user has none of that id."""
         query = WITH_SUMMARY.where(backtest_runs.c.id == checked(run_id))
-        row = self._transactions.read(lambda connection: connection.execute(query).one_or_none())
+        row = self._transactions.alone(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             raise not_found(run_id)
         return _run(row)
@@ -84,7 +67,7 @@ class SqlRunRepository:
         """Return the completed runs of a request, newest first."""
         query = WITH_SUMMARY.where(backtest_results.c.config_hash == config_hash)
         query = query.order_by(backtest_runs.c.created_at.desc())
-        return [_run(row) for row in self._transactions.read(lambda connection: connection.execute(query).all())]
+        return [_run(row) for row in self._transactions.alone(lambda connection: connection.execute(query).all())]
 
     def find(self, wanted: RunFilter) -> RunPage:
         """Return the runs that fulfil the filter, page by page."""
@@ -103,7 +86,7 @@ class SqlRunRepository:
         table = backtest_trades.c
         query = sa.select(backtest_trades).where(table.run_id == checked(run_id), table.number >= offset)
         query = query.order_by(table.number).limit(limit)
-        return [_trade(row) for row in self._transactions.read(lambda connection: connection.execute(query).all())]
+        return [_trade(row) for row in self._transactions.alone(lambda connection: connection.execute(query).all())]
 
     def equity(self, run_id: str) -> EquityCurve:
         """Return the whole equity curve of a completed run; RunNotFoundError when there is none."""
@@ -119,20 +102,7 @@ class SqlRunRepository:
 
     def _curve(self, run_id: str, column: sa.Column[Any]) -> bytes | None:
         query = sa.select(column).where(backtest_results.c.run_id == checked(run_id))
-        return self._transactions.read(lambda connection: connection.scalar(query))
-
-
-def pack(curve: EquityCurve) -> bytes:
-    """Compress a curve exactly: the steps of its stamps, then its values, little-endian."""
-    steps = np.diff(curve.time, prepend=0).astype("<i8")
-    return zlib.compress(steps.tobytes() + curve.value.astype("<f8").tobytes(), 1)
-
-
-def unpack(packed: bytes) -> EquityCurve:
-    """Return the curve that was packed."""
-    numbers = np.frombuffer(zlib.decompress(packed), np.int64)
-    half = len(numbers) // 2
-    return EquityCurve(np.cumsum(numbers[:half]), numbers[half:].view(np.float64))
+        return self._transactions.alone(lambda connection: connection.scalar(query))
 
 
 def checked(run_id: str) -> str:
@@ -161,21 +131,6 @@ def _register(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(sa.update(trading_strategies).where(gone).values(is_active=False))
 
 
-def add_runs(connection: Connection, made: Sequence[tuple[Run, BacktestResult | None]]) -> None:
-    """Store runs with their results, trades and trials within a transaction; adding one again changes nothing."""
-    if not made:
-        return
-    new = insert(backtest_runs).on_conflict_do_nothing().returning(backtest_runs.c.id)
-    added = set(connection.scalars(new, [_run_row(run) for run, _ in made]))
-    results = [(run, result) for run, result in made if result is not None and run.id in added]
-    if not results:
-        return
-    connection.execute(insert(backtest_results), [_result_row(run.id, result) for run, result in results])
-    if trades := {run.id: result.trades for run, result in results if len(result.trades)}:
-        insert_trades(driver(connection), trades)
-    record_trials(connection, [trial for run, _ in results if (trial := Trial.of(run))])
-
-
 def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
     table = backtest_runs.c
     columns: list[tuple[Any, ColumnElement[Any]]] = [
@@ -198,46 +153,6 @@ def _order(sort_by: str) -> list[ColumnElement[Any]]:
     if sort_by == NEWEST:
         return newest
     return [backtest_results.c.metrics[sort_by].astext.cast(sa.Double).desc().nulls_last(), *newest]
-
-
-def _run_row(run: Run) -> dict[str, Any]:
-    request = run.request.model_dump(mode="json")
-    return {
-        "id": run.id,
-        "strategy_id": run.request.strategy_id,
-        "asset": run.request.asset_symbol,
-        "timeframe": run.request.timeframe.value,
-        "start_date": run.request.start_date,
-        "end_date": run.request.end_date,
-        "initial_capital": run.request.initial_capital,
-        "parameters": request["parameters"],
-        "costs": request["costs"],
-        "fill": run.request.fill,
-        "adjustment": run.request.adjustment,
-        "request": request,
-        "status": run.status.value,
-        "error": run.error,
-        "created_at": run.created_at,
-        "completed_at": run.completed_at,
-        "tags": list(run.tags),
-    }
-
-
-def _result_row(run_id: str, result: BacktestResult) -> dict[str, Any]:
-    summary = result.summary
-    return {
-        "run_id": run_id,
-        **{name: summary.metrics[name] for name in METRIC_COLUMNS},
-        "metrics": dict(summary.metrics),
-        "undefined": dict(summary.undefined),
-        "flags": [asdict(flag) for flag in summary.flags],
-        "counters": dict(summary.counters),
-        "provenance": dict(summary.provenance),
-        "diagnostics": None if summary.diagnostics is None else [asdict(each) for each in summary.diagnostics],
-        **{name: summary.provenance[name] for name in ("contract_version", "data_hash", "config_hash")},
-        "equity_curve": pack(result.equity),
-        "benchmark_curve": pack(result.benchmark),
-    }
 
 
 def _run(row: Row[Any]) -> Run:

@@ -35,7 +35,7 @@ class SqlTrialLedger:
             .cte()
         )
         query = sa.select(sa.func.coalesce(sa.func.sum(competing.c.configurations), 0), _variance(competing.c))
-        counted, variance = self._transactions.run(lambda connection: connection.execute(query).one())
+        counted, variance = self._transactions.alone(lambda connection: connection.execute(query).one())
         return TrialCount(counted, variance)
 
 
@@ -53,5 +53,9 @@ def _variance(columns: Any) -> sa.ColumnElement[Any]:
 def record_trials(connection: Connection, tried: Sequence[Trial]) -> None:
     """Record trials within a transaction; what was tried before is not counted again."""
     if tried:
-        rows = [asdict(trial) | {"timeframe": trial.timeframe.value} for trial in tried]
-        connection.execute(insert(trials).on_conflict_do_nothing(), rows)
+        connection.execute(insert(trials).on_conflict_do_nothing(), [trial_row(each) for each in tried])
+
+
+def trial_row(trial: Trial) -> dict[str, Any]:
+    """Return the row of a trial."""
+    return asdict(trial) | {"timeframe": trial.timeframe.value}
