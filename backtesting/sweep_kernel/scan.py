@@ -43,6 +43,24 @@ def passes(above: Floats, below: Floats, bar: int, stop: int) -> int:
 
 
 @compiled
+def crossing_in(above: Floats, below: Floats, bar: int, stop: int) -> int:
+    """Return the first bar of [bar, stop) where one line crosses above the other, or `stop`, looking at each."""
+    for at in range(bar, stop):
+        if holds(above, below, True, at):  # noqa: FBT003 - compiled
+            return at
+    return stop
+
+
+@compiled
+def above_in(above: Floats, below: Floats, bar: int, stop: int) -> int:
+    """Return the first bar of [bar, stop) where one line is above the other, or `stop`, looking at each."""
+    for at in range(bar, stop):
+        if above[at] - below[at] > 0:
+            return at
+    return stop
+
+
+@compiled
 def next_crossing(above: Floats, below: Floats, bar: int, stop: int) -> int:
     """Return the first bar of [bar, stop) where one line crosses above the other, or `stop`.
 
@@ -51,10 +69,9 @@ def next_crossing(above: Floats, below: Floats, bar: int, stop: int) -> int:
     at = max(bar, 1)
     while at < stop:
         end = min(at + STRIDE, stop)
-        if turns(above, below, at, end) > 0:
-            for each in range(at, end):
-                if holds(above, below, True, each):  # noqa: FBT003 - compiled
-                    return each
+        found = crossing_in(above, below, at, end) if turns(above, below, at, end) > 0 else end
+        if found < end:
+            return found
         at = end
     return stop
 
@@ -65,10 +82,9 @@ def next_above(above: Floats, below: Floats, bar: int, stop: int) -> int:
     at = bar
     while at < stop:
         end = min(at + STRIDE, stop)
-        if passes(above, below, at, end) > 0:
-            for each in range(at, end):
-                if above[each] - below[each] > 0:
-                    return each
+        found = above_in(above, below, at, end) if passes(above, below, at, end) > 0 else end
+        if found < end:
+            return found
         at = end
     return stop
 
