@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.application import make_data_folders
 from config.settings import Settings
+from config.storage import make_data_folders
 from mcp_server.data_folders import DataFolders, FileRefusedError
 
 
