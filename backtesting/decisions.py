@@ -78,13 +78,15 @@ def ignored_and_pending(decisions: Decisions, units: Floats, terms: Terms) -> tu
     """
     first = np.zeros(terms.history + (0 if terms.delay else 1))
     held = np.concatenate([first, units])[: len(decisions.enter_long)]
-    met = (decisions.enter_long & (held > 0)) | (decisions.enter_short & (held < 0))
+    long, short = held > 0, held < 0
+    met = (decisions.enter_long & long) | (decisions.enter_short & short)
+    ignored = int(np.count_nonzero(met))
     if not terms.delay:
-        return int(np.count_nonzero(met)), 0
-    enter = decisions.enter_long | decisions.enter_short
-    leave = (decisions.exit_long & (held > 0)) | (decisions.exit_short & (held < 0))
-    acts = leave | (enter & ~met)
-    return int(np.count_nonzero(met)), int(np.count_nonzero(acts[-terms.delay :]))
+        return ignored, 0
+    last = slice(-terms.delay, None)  # all that can be pending
+    enter = (decisions.enter_long[last] | decisions.enter_short[last]) & ~met[last]
+    leave = (decisions.exit_long[last] & long[last]) | (decisions.exit_short[last] & short[last])
+    return ignored, int(np.count_nonzero(enter | leave))
 
 
 def _short_rules(signals: Signals) -> tuple[Booleans, Booleans]:

@@ -4,6 +4,7 @@ Strategy, benchmark and the strategy without costs follow the same rules from th
 expresses exactly runs on its kernels, three columns of one simulation; everything else on our own (`order_trading`).
 """
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ FULL_SIZE_TOLERANCE = 1e-9
 OWN_KERNEL = "backtesting-mcp stop_kernel"
 # What vectorbt does as the contract says; the rest of the options has to be as it is by default.
 EXPRESSED = frozenset({"sizing", "max_leverage", "stop_base", "intrabar", "limit_touch"})
+others_of = attrgetter(*(name for name in OrderOptions.model_fields if name not in EXPRESSED))
 
 
 def simulate(bars: Bars, signals: Signals, terms: Terms, conditions: Conditions | None = None) -> Simulation:
@@ -54,11 +56,10 @@ def simulate(bars: Bars, signals: Signals, terms: Terms, conditions: Conditions 
 def is_plain(terms: Terms) -> bool:
     """Tell whether vectorbt's percent sizing expresses the terms exactly."""
     sizing = terms.options.sizing
-    others = (name for name in OrderOptions.model_fields if name not in EXPRESSED)
     return (
         terms.costs.are_rates
         and (sizing is None or (isinstance(sizing, PercentEquity) and sizing.fraction <= 1))
-        and all(getattr(terms.options, name) == getattr(PLAIN, name) for name in others)
+        and others_of(terms.options) == others_of(PLAIN)
     )
 
 

@@ -138,10 +138,11 @@ class StrategyRegistry:
     def configure(self, strategy_id: str, parameters: Mapping[str, Any]) -> tuple[Strategy, float]:
         """Return the strategy and its position_size; InvalidInputError lists all that is wrong with either."""
         strategy = self.get(strategy_id)
-        if problems := parameter_problems(strategy, parameters):
-            raise InvalidInputError(problems)
-        position_size, own = split_position_size(parameters)
-        return strategy.model_validate(own), position_size
+        try:
+            position_size, own = split_position_size(parameters)
+            return strategy.model_validate(own), position_size
+        except (InvalidInputError, ValidationError) as error:
+            raise InvalidInputError(parameter_problems(strategy, parameters)) from error
 
 
 def parameter_problems(strategy: type[Strategy] | None, parameters: Mapping[str, Any]) -> list[Problem]:

@@ -201,13 +201,13 @@ def trade_long(columns: Columns, price: Floats, close: Floats, init_cash: float)
         raise SimulationError("the simulation kernel stopped at an internal error; the run was given up") from error
     for records, name in ((orders, "idx"), (trades, "entry_idx"), (trades, "exit_idx")):
         records[name] = rows[records[name]]
-    return Account(orders, trades, money, units, np.diff(rows, append=n), close)
+    return Account(orders, trades, money, units, np.append(rows[1:], n) - rows, close)
 
 
 def _eventful(bars: Integers, n: int) -> tuple[Integers, Integers]:
     """Return the bars where something may change, and where in them these bars are."""
     eventful = np.zeros(n, dtype=np.bool_)
-    eventful[[0, -1]] = True
+    eventful[0] = eventful[-1] = True
     eventful[bars] = True
     eventful[np.minimum(bars + 1, n - 1)] = True
     rows = np.flatnonzero(eventful)

@@ -7,7 +7,7 @@ import numpy as np
 from backtesting.metrics.evidence import Evidence, needs_sessions
 from backtesting.metrics.returns import annualised, compounded, sharpe
 from backtesting.metrics.undefined import Undefined, Value, mean, product, ratio, spread, varying
-from backtesting.types import Booleans
+from backtesting.types import Integers
 
 
 def benchmark_return(evidence: Evidence) -> Value:
@@ -84,17 +84,17 @@ def information_ratio(evidence: Evidence) -> Value:
 
 def up_capture(evidence: Evidence) -> Value:
     """Annual return / that of buy and hold, over sessions with b > 0."""
-    return _capture(evidence, evidence.benchmark_returns > 0)
+    return _capture(evidence, np.flatnonzero(evidence.benchmark_returns > 0))
 
 
 def down_capture(evidence: Evidence) -> Value:
     """Annual return / that of buy and hold, over sessions with b < 0."""
-    return _capture(evidence, evidence.benchmark_returns < 0)
+    return _capture(evidence, np.flatnonzero(evidence.benchmark_returns < 0))
 
 
-def _capture(evidence: Evidence, chosen: Booleans) -> Value:
+def _capture(evidence: Evidence, chosen: Integers) -> Value:
     own, other = (
-        annualised(returns[chosen], evidence.periods_per_year)
+        annualised(returns.take(chosen), evidence.periods_per_year)
         for returns in (evidence.returns, evidence.benchmark_returns)
     )
     return ratio(own, other, Undefined.BENCHMARK_ZERO_VARIANCE)

@@ -9,7 +9,7 @@ from backtesting.metrics.undefined import ROUNDING
 from backtesting.types import Floats, Integers
 
 SAMPLES = 1000
-SAMPLES_AT_ONCE = 100  # their blocks fit into a processor's cache
+SAMPLES_AT_ONCE = 250  # their blocks fit into a processor's cache
 SPARE_DEVIATIONS = 8  # blocks are drawn for the expected number and this many standard deviations more
 
 
