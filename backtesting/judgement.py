@@ -72,7 +72,7 @@ def _doubted(
         weight=Weight.SERIOUS,
         issue=f"the best of {tried} tries on this market may look like this by luck alone "
         f"(deflated Sharpe {deflated:.2f}, {SURE} would be sure)",
-        advice="test the same parameters, unchanged, on a period or a symbol that none of the tries has seen",
+        advice="test it unchanged on a period or a symbol that none of the tries has seen",
     )
     return ranked([luck, *diagnostics])
 

@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
@@ -43,10 +44,11 @@ class Strategy(Input, ABC):
     """Base of every strategy: its fields are its parameters, its docstring is its description.
 
     Signals at a bar depend on bars up to it alone. Every field has a default and a description; `search` says what is
-    worth trying for it.
+    worth trying for it. `idea` is the description in a few words, for a list of many.
     """
 
     title: ClassVar[str]
+    idea: ClassVar[str] = ""
     strategy_type: ClassVar[StrategyType]
     search: ClassVar[Mapping[str, SearchRange]] = {}
 
@@ -93,6 +95,11 @@ class Strategy(Input, ABC):
             parameters_schema=cls.parameters_schema(),
             default_parameters=cls.default_parameters(),
         )
+
+    @classmethod
+    def outline(cls) -> StrategyDescription:
+        """Return the same with the idea in the place of the description."""
+        return replace(cls.describe(), description=cls.idea or cls.description())
 
     @property
     @abstractmethod

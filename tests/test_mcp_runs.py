@@ -162,7 +162,9 @@ async def test_a_batch_tells_its_progress_and_leaves_runs_that_are_ranked_by_any
         with serving(stores, services):
             result = await client.call_tool("run_batch", BATCH | {"wait_seconds": 45}, progress_callback=on_progress)
         batch = told(result)
-        ranked = told(await client.call_tool("list_backtests", {"tag": batch["backtest_id"], "sort_by": "cagr"}))
+        ranked = told(
+            await client.call_tool("list_backtests", {"tag": batch["backtest_id"], "sort_by": "cagr", "limit": 10})
+        )
         following = {"tag": batch["backtest_id"], "sort_by": "cagr", "offset": ranked["next_offset"]}
         more = told(await client.call_tool("list_backtests", following))
 

@@ -244,10 +244,11 @@ def test_n4_money_has_2_digits_ratios_4_and_fractions_are_percent(key: str, numb
     assert value(key, number, "why") == told
 
 
-def test_metrics_are_listed_one_a_line() -> None:
-    lines = metric_lines({"sqn": None, "total_trades": 3}, {"sqn": "no_trades"})
+def test_metrics_are_listed_one_a_line_and_those_that_have_none_by_reason() -> None:
+    figures = {"sqn": None, "total_trades": 3, "kelly": None, "beta": None}
+    lines = metric_lines(figures, {"sqn": "no_trades", "kelly": "no_trades", "beta": "too_short"})
 
-    assert lines == "sqn none (no_trades)\ntotal_trades 3"
+    assert lines == "total_trades 3\nnone (no_trades): sqn, kelly\nnone (too_short): beta"
 
 
 def test_trades_are_told_with_days_prices_and_profit() -> None:
@@ -262,6 +263,18 @@ def test_trades_are_told_with_days_prices_and_profit() -> None:
         "#0 long 5000.0000: 2020-01-02 at 20.0000 -> 2020-01-03 at 30.0000; +50,000.00 (+50.00%)",
         "#1 long 3000.0000: 2020-01-05 at 50.0000 -> still open; +33,000.00 (+22.00%)",
     ]
+
+
+def test_a_report_with_few_points_names_the_others() -> None:
+    run = golden_run()
+    assert run.summary is not None and run.summary.diagnostics
+    (point, *_) = run.summary.diagnostics
+    twice = replace(run, summary=replace(run.summary, diagnostics=(point, replace(point, code="luck"))))
+
+    assert report(twice, 2) == report(twice)
+    told = report(twice, 1).splitlines()
+    assert told[-2] == report(twice).splitlines()[-2]
+    assert told[-1] == "- and luck: section='review' tells them"
 
 
 def test_strategies_are_listed_on_a_line_each_with_their_defaults() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from backtesting.comparison import Comparison
 from backtesting.reporting.text import headline, table, value
-from backtesting.types import Job, Run
+from backtesting.types import NEWEST, Job, Run
 
 SHOWN = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
 
@@ -26,8 +26,9 @@ def job_line(job: Job) -> str:
 
 
 def run_lines(runs: Sequence[Run], sort_by: str) -> list[str]:
-    """Return one line a run with its key metrics, the one it is sorted by first."""
-    return [f"{headline(run)}: {_figures(run, sort_by)}" for run in runs]
+    """Return the names of key metrics, the one it is sorted by first, and under them one line a run."""
+    keys = tuple(dict.fromkeys([*([sort_by] if sort_by != NEWEST else []), *SHOWN]))
+    return [", ".join(keys), *(f"{headline(run)}: {_figures(run, keys)}" for run in runs)] if runs else []
 
 
 def comparison_lines(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
@@ -42,11 +43,10 @@ def comparison_lines(comparison: Comparison, metrics: Sequence[str]) -> list[str
     return lines
 
 
-def _figures(run: Run, sort_by: str) -> str:
+def _figures(run: Run, keys: Sequence[str]) -> str:
     if run.summary is None:
         return run.error or "no result yet"
-    keys = dict.fromkeys([*([sort_by] if sort_by in run.summary.metrics else []), *SHOWN])
-    return ", ".join(f"{key} {_told(run, key)}" for key in keys)
+    return ", ".join(_told(run, key) for key in keys)
 
 
 def _told(run: Run, key: str) -> str:

@@ -32,11 +32,14 @@ FILLS = {
 }
 
 
-def report(run: Run) -> str:
-    """Return the whole run: what was tested, how it did beside buy and hold, and at last whether to believe it."""
+def report(run: Run, most: int | None = None) -> str:
+    """Return the whole run: what was tested, how it did beside buy and hold, and at last whether to believe it.
+
+    `most` is how many of the reviewer's points are told in full; of more there are only the names.
+    """
     if run.summary is None:
         return f"{headline(run)}\nReason: {run.error}" if run.error else headline(run)
-    told = [*_comparison(run, run.summary), *_trading(run.summary), *_notes(run.summary), *_review(run.summary)]
+    told = [*_comparison(run, run.summary), *_trading(run.summary), *_notes(run.summary), *_review(run.summary, most)]
     return "\n".join([headline(run), terms(run), "", *told])
 
 
@@ -90,8 +93,10 @@ def value(key: str, number: MetricValue, reason: str = "undefined") -> str:
 
 
 def metric_lines(metrics: dict[str, MetricValue], undefined: dict[str, str]) -> str:
-    """Return the metrics as a list of `name value` pairs, one a line."""
-    return "\n".join(f"{key} {value(key, number, undefined.get(key, ''))}" for key, number in metrics.items())
+    """Return the metrics as a list of `name value` pairs, one a line, and at last those that have none, by reason."""
+    lines = [f"{key} {value(key, number)}" for key, number in metrics.items() if number is not None]
+    reasons = dict.fromkeys(undefined.values())
+    return "\n".join(lines + [f"none ({each}): {_named(undefined, each)}" for each in reasons])
 
 
 def definition_lines(names: Sequence[str]) -> str:
@@ -106,7 +111,7 @@ def trade_lines(trades: Iterable[Trade]) -> list[str]:
 
 def strategy_lines(strategies: Iterable[StrategyDescription]) -> str:
     """Return each strategy on one line with its parameters' defaults."""
-    lines = [f"{_rule(each)} ({_defaults(each)})" if each.default_parameters else _rule(each) for each in strategies]
+    lines = [f"{_rule(each)}{_defaults(each)}" for each in strategies]
     return "\n".join([*lines, POSITION_SIZE])
 
 
@@ -166,12 +171,13 @@ def _notes(summary: Summary) -> list[str]:
     return ["", "Know this:", *notes] if notes else []
 
 
-def _review(summary: Summary) -> list[str]:
+def _review(summary: Summary, most: int | None = None) -> list[str]:
     if (answer := verdict(summary)) is None:
         return []
-    points = [
-        f"- {each.weight}, {each.code}: {each.issue}. {sentence(each.advice)}" for each in summary.diagnostics or ()
-    ]
+    found = summary.diagnostics or ()
+    points = [f"- {each.weight}, {each.code}: {each.issue}. {sentence(each.advice)}" for each in found[:most]]
+    if left := [each.code for each in found[len(points) :]]:
+        points.append(f"- and {', '.join(left)}: section='review' tells them")
     return ["", f"Believe it? {answer}", *points]
 
 
@@ -184,9 +190,14 @@ def _trade_line(trade: Trade) -> str:
     )
 
 
+def _named(undefined: dict[str, str], reason: str) -> str:
+    return ", ".join(name for name, given in undefined.items() if given == reason)
+
+
 def _rule(strategy: StrategyDescription) -> str:
     return f"{strategy.id} ({strategy.strategy_type}): {strategy.description}"
 
 
 def _defaults(strategy: StrategyDescription) -> str:
-    return ", ".join(f"{name}={value}" for name, value in strategy.default_parameters.items())
+    told = ", ".join(f"{name}={value}" for name, value in strategy.default_parameters.items())
+    return f" ({told})" if told else ""

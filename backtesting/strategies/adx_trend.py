@@ -14,6 +14,7 @@ class AdxTrend(Strategy):
     """Enters while +DI is above -DI and ADX above the threshold, leaves when +DI is below -DI."""
 
     title: ClassVar[str] = "ADX trend"
+    idea: ClassVar[str] = "+DI above -DI, and ADX shows a trend"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "period": SearchRange(7, 28, 7),

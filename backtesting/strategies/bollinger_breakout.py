@@ -15,6 +15,7 @@ class BollingerBreakout(Strategy):
     """Enters when the close crosses above the upper Bollinger band, leaves when it crosses below the middle one."""
 
     title: ClassVar[str] = "Bollinger breakout"
+    idea: ClassVar[str] = "follows a close above the upper band"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "period": SearchRange(10, 50, 5),

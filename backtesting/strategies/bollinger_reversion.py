@@ -15,6 +15,7 @@ class BollingerReversion(Strategy):
     """Enters when the close crosses below the lower Bollinger band, leaves when it crosses above the middle one."""
 
     title: ClassVar[str] = "Bollinger reversion"
+    idea: ClassVar[str] = "buys below the lower band, sells above the middle"
     strategy_type: ClassVar[StrategyType] = "mean_reversion"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "period": SearchRange(10, 50, 5),

@@ -12,6 +12,7 @@ class BuyAndHold(Strategy):
     """Enters at the first chance and never leaves."""
 
     title: ClassVar[str] = "Buy and hold"
+    idea: ClassVar[str] = "buys once and never sells"
     strategy_type: ClassVar[StrategyType] = "benchmark"
 
     @property

@@ -15,6 +15,7 @@ class DonchianBreakout(Strategy):
     """Enters above the highest high of the `entry_period` bars before, leaves below the lowest low of `exit_period`."""
 
     title: ClassVar[str] = "Donchian breakout"
+    idea: ClassVar[str] = "buys new highs, sells new lows"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "entry_period": SearchRange(10, 100, 10),

@@ -15,6 +15,7 @@ class EmaCrossover(Strategy):
     """Enters when the fast exponential moving average of closes crosses above the slow one, leaves when below."""
 
     title: ClassVar[str] = "EMA crossover"
+    idea: ClassVar[str] = "fast EMA above slow EMA"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "fast_period": SearchRange(5, 50, 5),

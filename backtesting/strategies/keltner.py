@@ -15,6 +15,7 @@ class KeltnerBreakout(Strategy):
     """Enters when the close crosses above the upper Keltner line, leaves when it crosses below the middle one."""
 
     title: ClassVar[str] = "Keltner breakout"
+    idea: ClassVar[str] = "follows a close above the upper ATR line"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "period": SearchRange(10, 50, 5),

@@ -15,6 +15,7 @@ class MacdCrossover(Strategy):
     """Enters when the MACD line crosses above its signal line, leaves when it crosses below."""
 
     title: ClassVar[str] = "MACD crossover"
+    idea: ClassVar[str] = "MACD line above its signal line"
     strategy_type: ClassVar[StrategyType] = "momentum"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "fast": SearchRange(6, 20, 2),

@@ -16,6 +16,7 @@ class Momentum(Strategy):
     """Holds while the close of `skip` bars ago is above that of `lookback` bars ago, leaves while it is below."""
 
     title: ClassVar[str] = "12-1 momentum"
+    idea: ClassVar[str] = "rose over a year, the last month left out"
     strategy_type: ClassVar[StrategyType] = "momentum"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "lookback": SearchRange(63, 315, 21),

@@ -15,6 +15,7 @@ class RsiReversal(Strategy):
     """Enters when Wilder's RSI crosses below the oversold level, leaves when it crosses above the overbought level."""
 
     title: ClassVar[str] = "RSI reversal"
+    idea: ClassVar[str] = "Wilder's: buys oversold, sells overbought"
     strategy_type: ClassVar[StrategyType] = "mean_reversion"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "period": SearchRange(5, 30, 1),

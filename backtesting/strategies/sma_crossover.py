@@ -15,6 +15,7 @@ class SmaCrossover(Strategy):
     """Enters when the fast simple moving average of closes crosses above the slow one, leaves when it crosses below."""
 
     title: ClassVar[str] = "SMA crossover"
+    idea: ClassVar[str] = "fast SMA above slow SMA"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "fast_period": SearchRange(5, 50, 5),

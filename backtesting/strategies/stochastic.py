@@ -14,6 +14,7 @@ class StochasticReversal(Strategy):
     """Enters when slow %K crosses above %D and %D is oversold, leaves when it crosses below and %D is overbought."""
 
     title: ClassVar[str] = "Stochastic reversal"
+    idea: ClassVar[str] = "%K crosses %D, oversold or overbought"
     strategy_type: ClassVar[StrategyType] = "mean_reversion"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "k_period": SearchRange(5, 30, 1),

@@ -14,6 +14,7 @@ class SupertrendReversal(Strategy):
     """Enters when the close passes the Supertrend line upwards, leaves when it passes downwards."""
 
     title: ClassVar[str] = "Supertrend"
+    idea: ClassVar[str] = "close above the Supertrend line"
     strategy_type: ClassVar[StrategyType] = "trend_following"
     search: ClassVar[Mapping[str, SearchRange]] = {
         "period": SearchRange(5, 30, 5),

@@ -9,9 +9,9 @@ from backtesting.errors import BacktestError
 
 
 def reply(structure: BaseModel, text: str, *pictures: ImageContent) -> CallToolResult:
-    """Answer a call with both forms, pictures after them."""
+    """Answer a call with both forms, pictures after them; a field that nothing was said of is left out."""
     content = [TextContent(type="text", text=text), *pictures]
-    return CallToolResult(content=content, structured_content=structure.model_dump(mode="json"))
+    return CallToolResult(content=content, structured_content=structure.model_dump(mode="json", exclude_unset=True))
 
 
 def image(png: bytes) -> ImageContent:

@@ -1,5 +1,6 @@
 """Tools that run a backtest and read it again."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from backtesting.metrics import KEYS, require_few, require_known
 from backtesting.metrics.growth import Growth, rolling_sharpe, totals_of, worst_drawdowns, years_of
 from backtesting.reporting.curve import downsample
 from backtesting.reporting.periods import drawdown_lines, rolling_line, year_lines
-from backtesting.reporting.text import definition_lines, headline, metric_lines, report, trade_lines
+from backtesting.reporting.text import definition_lines, doubts, headline, metric_lines, report, trade_lines
 from backtesting.reports import Reports
 from backtesting.running import most_bars
 from backtesting.types import (
@@ -58,7 +59,9 @@ from mcp_server.schemas.backtests import (
     PERIOD_COLUMNS,
     BacktestId,
     MetricsReply,
+    RecordReply,
     ResultsReply,
+    ReviewReply,
     RunReply,
     Section,
     curve_points,
@@ -68,8 +71,10 @@ from mcp_server.schemas.backtests import (
 from mcp_server.services import Services
 from mcp_server.waiting import Calls, Wait
 
-TRADES_A_PAGE, POINTS_OF_A_CURVE, YEARS_A_PAGE, WORST_DRAWDOWNS, LARGEST_PAGE = 12, 40, 20, 5, 500
-FEWEST_POINTS = 3
+TRADES_A_PAGE, POINTS_OF_A_CURVE, YEARS_A_PAGE, WORST_DRAWDOWNS, LARGEST_PAGE = 10, 40, 20, 5, 500
+FEWEST_POINTS, DIGITS_OF_ALL = 3, 5
+MOST_POINTS, BYTES_OF_A_RUN = 5, 3680
+MORE = "\n\nMore: get_backtest_results(section='trades'), get_metrics."
 LARGEST_OFFSET = 1_000_000_000
 # Short schemas of optional arguments: every client reads them before its first call, refusals tell the bounds.
 NUMBER, WHOLE = WithJsonSchema({"type": "number"}), WithJsonSchema({"type": "integer"})
@@ -153,9 +158,9 @@ class BacktestTools:
         run = await (self._long if is_long else self._short)(services, asked, wait_seconds, ctx)
         if run.status is RunStatus.RUNNING:
             return reply(RunReply.of(run), f"{headline(run)}; follow it with get_backtest_status('{run.id}')")
-        more = f"\n\nTrades: get_backtest_results('{run.id}', section='trades'). All metrics: get_metrics('{run.id}')."
         pictures, missed = drawn(services.reports, run.id) if include_chart else ([], "")
-        return reply(RunReply.of(run), report(run) + more + missed, *pictures)
+        told, text = in_short(run)
+        return reply(told, text + MORE + missed, *pictures)
 
     async def _short(self, services: Services, asked: LongBacktest, seconds: float, _: Any) -> Run:
         """Run beside us in a thread."""
@@ -196,15 +201,14 @@ class BacktestTools:
                 return self._periods(run, offset, limit or YEARS_A_PAGE)
             case "drawdowns":
                 return self._drawdowns(run, offset, limit or WORST_DRAWDOWNS)
-        results = ResultsReply(backtest_id=run.id, status=run.status.value, section="summary", summary=RunReply.of(run))
-        return reply(results, report(run))
+        return {"summary": _summary, "review": _review, "provenance": _record}[section](run)
 
     def get_metrics(
         self,
         backtest_id: BacktestId,
         metrics: Annotated[
             list[Annotated[str, Field(max_length=64)]] | None,
-            Field(min_length=1, max_length=100, description="Names; default: all"),
+            Field(min_length=1, max_length=100, description="Names; default: all, to 5 digits"),
         ] = None,
         explain: Annotated[bool, Field(description="Define up to 20")] = False,  # noqa: FBT002 - a tool's arguments are named
     ) -> Annotated[CallToolResult, MetricsReply]:
@@ -212,12 +216,12 @@ class BacktestTools:
 
         Use it for figures the summary leaves out: tails, drawdowns, benchmark-relative and trade statistics.
         """
-        names = (*KEYS, *JUDGED) if metrics is None else _known(metrics)
+        names, digits = ((*KEYS, *JUDGED), DIGITS_OF_ALL) if metrics is None else (_known(metrics), None)
         if explain:
             require_few(names)
         run = self._services().run(backtest_id)
         run.require_summary()
-        found = MetricsReply.of(run, names, explain=explain)
+        found = MetricsReply.of(run, names, explain=explain, digits=digits)
         lines = [headline(run), metric_lines(found.metrics, found.undefined)]
         return reply(found, "\n".join(lines + ["", definition_lines(names)] * explain))
 
@@ -272,6 +276,35 @@ class BacktestTools:
         lines = [f"{time[:10]} {value:,.2f}" for time, value in points]
         shown = f"{len(points)} of {len(curve.time)} points of the equity"
         return reply(page, "\n".join([headline(run), shown, *lines]))
+
+
+def in_short(run: Run) -> tuple[RunReply, str]:
+    """Return the run in structure and in text, with as many of the reviewer's points as a small answer holds."""
+    whole = RunReply.of(run)
+    for most in range(MOST_POINTS, 0, -1):
+        told, text = whole.brief(run, most), report(run, most)
+        if len(told.model_dump_json(exclude_unset=True)) + len(json.dumps(text)) < BYTES_OF_A_RUN:
+            break
+    return told, text
+
+
+def _summary(run: Run) -> CallToolResult:
+    told, text = in_short(run)
+    return reply(ResultsReply(backtest_id=run.id, status=run.status.value, section="summary", summary=told), text)
+
+
+def _review(run: Run) -> CallToolResult:
+    summary = run.require_summary()
+    told = ReviewReply.of(summary)
+    results = ResultsReply(backtest_id=run.id, status=run.status.value, section="review", review=told)
+    return reply(results, "\n".join([headline(run), *doubts(summary)]))
+
+
+def _record(run: Run) -> CallToolResult:
+    found = RecordReply.of(run)
+    told = ResultsReply(backtest_id=run.id, status=run.status.value, section="provenance", record=found)
+    parts = [f"{name}: {json.dumps(part)}" for name, part in found.model_dump(mode="json").items()]
+    return reply(told, "\n".join([headline(run), *parts]))
 
 
 def drawn(reports: Reports, run_id: str) -> tuple[list[ImageContent], str]:

@@ -1,6 +1,8 @@
 """Tools that find stored runs, set them side by side, and look after long work."""
 
+import json
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Annotated
 
 from mcp.types import CallToolResult
@@ -30,7 +32,8 @@ COMPARED = (
     "dsr",
     "trials_counted",
 )
-LARGEST_LIST, LARGEST_OFFSET, JOBS_SHOWN = 10, 1_000_000_000, 3
+RUNS_A_PAGE, LARGEST_LIST, LARGEST_OFFSET, JOBS_SHOWN = 10, 50, 1_000_000_000, 3
+BYTES_OF_RUNS = 3400
 OPEN = ("pending", "running")
 LUCK = "The best of many is lucky: get_backtest_results tells dsr, which counts every trial."
 
@@ -65,8 +68,8 @@ class RunTools:
         tag: Words = "",
         since: Words = "",
         sort_by: Annotated[str, Field(description="created_at or a metric")] = NEWEST,
-        limit: int = 10,
-        offset: int = 0,
+        limit: Annotated[int | None, Field(ge=1, le=LARGEST_LIST)] = None,
+        offset: Annotated[int, Field(ge=0, le=LARGEST_OFFSET)] = 0,
     ) -> Annotated[CallToolResult, RunsReply]:
         """Find stored runs. Use it as a leaderboard too."""
         if sort_by != NEWEST:
@@ -81,10 +84,11 @@ class RunTools:
             tag=tag or None,
             since=_day(since),
             sort_by=sort_by,
-            limit=min(max(limit, 1), LARGEST_LIST),
-            offset=min(max(offset, 0), LARGEST_OFFSET),
+            limit=limit or RUNS_A_PAGE,
+            offset=offset,
         )
-        return self._listed(wanted, jobs, wants_runs=status not in OPEN)
+        page = self._services().runs.find(wanted) if status not in OPEN else RunPage((), 0)
+        return _listed(page if limit else _small(page, wanted.sort_by, jobs), wanted, jobs)
 
     def compare_backtests(
         self, backtest_ids: Annotated[list[str], Field(min_length=FEWEST, max_length=MOST)]
@@ -96,20 +100,28 @@ class RunTools:
         structure = ComparisonReply.of(comparison, COMPARED)
         return reply(structure, "\n".join(comparison_lines(comparison, COMPARED)))
 
-    def _listed(self, wanted: RunFilter, jobs: list[Job], *, wants_runs: bool) -> CallToolResult:
-        page = self._services().runs.find(wanted) if wants_runs else RunPage((), 0)
-        runs, total = page.runs, page.total
-        following = wanted.offset + len(runs)
-        structure = RunsReply(
-            runs=[run_row(run, wanted.sort_by) for run in runs],
-            total=total,
-            next_offset=following if following < total else None,
-            jobs=[job_row(job) for job in jobs],
-        )
-        lines = [*map(job_line, jobs), *run_lines(runs, wanted.sort_by), f"{len(runs)} of {total} runs"]
-        lines += [f"next page: offset={following}"] if structure.next_offset else []
-        lines += [LUCK] if wanted.sort_by != NEWEST and total > 1 else []
-        return reply(structure, "\n".join(lines))
+
+def _listed(page: RunPage, wanted: RunFilter, jobs: list[Job]) -> CallToolResult:
+    runs, total = page.runs, page.total
+    following = wanted.offset + len(runs)
+    structure = RunsReply(
+        runs=[run_row(run, wanted.sort_by) for run in runs],
+        total=total,
+        next_offset=following if runs and following < total else None,
+        jobs=[job_row(job) for job in jobs],
+    )
+    lines = [*map(job_line, jobs), *run_lines(runs, wanted.sort_by), f"{len(runs)} of {total} runs"]
+    lines += [f"next page: offset={following}"] if structure.next_offset else []
+    lines += [LUCK] if wanted.sort_by != NEWEST and total > 1 else []
+    return reply(structure, "\n".join(lines))
+
+
+def _small(page: RunPage, sort_by: str, jobs: list[Job]) -> RunPage:
+    """Return the first runs of the page that a small answer holds in both its forms, one at least."""
+    sizes = [len(json.dumps(job_row(job))) + len(job_line(job)) for job in jobs]
+    sizes += [len(json.dumps(run_row(run, sort_by))) + len(run_lines([run], sort_by)[1]) for run in page.runs]
+    fitting = sum(size <= BYTES_OF_RUNS for size in accumulate(sizes)) - len(jobs)
+    return RunPage(page.runs[: max(fitting, 1)], page.total)
 
 
 def _status(found: Run | Job) -> str:

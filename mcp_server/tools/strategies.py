@@ -32,7 +32,7 @@ class StrategyTools:
         Use it before run_backtest to learn the ids and what `parameters` may hold.
         """
         if strategy_id is None:
-            known = [strategy.describe() for strategy in self._registry]
+            known = [strategy.outline() for strategy in self._registry]
             return reply(StrategiesReply(strategies=[StrategyReply.of(each) for each in known]), strategy_lines(known))
         asked = self._registry.get(strategy_id).describe()
         return reply(StrategiesReply(strategies=[FullStrategyReply.of(asked)]), parameter_lines(asked))
