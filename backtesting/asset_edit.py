@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backtesting.assets import COIN_QUOTES, COINS, CRYPTO_VENUES, CURRENCIES, CURRENCY_OF, METALS, MIC_OF
 from backtesting.errors import UnknownNameError, did_you_mean, shown
+from backtesting.markets import COIN_QUOTES, COINS, CRYPTO_VENUES, CURRENCIES, CURRENCY_OF, METALS, MIC_OF
 from backtesting.ports import AssetCatalog, AssetStore, BarSource
 from backtesting.sessions import exchange_named
 from backtesting.types import AssetEdit, AssetEntry

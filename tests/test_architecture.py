@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 LEVELS = (
     ("", "errors", "late"),
-    ("types",),
+    ("types", "markets", "vectorbt_records"),
     (
         "ports",
         "indicators",
@@ -59,7 +59,7 @@ INSIDE_MCP_SERVER = (
 )
 SHAPES = ("mcp_server.schemas",)
 KNOWN_TO = {
-    "vectorbt": ("backtesting.vectorbt_kernels",),
+    "vectorbt": ("backtesting.vectorbt_kernels", "backtesting.vectorbt_records"),
     "vectorbt_rust": ("backtesting.vectorbt_kernels",),
     "numba": ("backtesting.stop_kernel", "backtesting.sweep_kernel"),
     "sqlalchemy": ("database", "config.database"),

@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from backtesting.types import Booleans, Costs, Floats
-from backtesting.vectorbt_kernels import RECORD_FIELDS, Columns, load_kernels, record_dtype, trade_long
+from backtesting.vectorbt_kernels import Columns, load_kernels, trade_long
+from backtesting.vectorbt_records import RECORD_FIELDS, record_dtype
 from tests.fixtures.in_memory import Desk
 from tests.fixtures.series import p_bars
 
