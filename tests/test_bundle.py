@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import shlex
 import subprocess
 import zipfile
 from pathlib import Path
@@ -11,11 +11,11 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from backtesting import VERSION
+from tests.fixtures.node import BUNDLER, environment, program
 from tests.fixtures.postgres import reachable_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 MANIFEST = json.loads((PROJECT / "config/bundle/manifest.json").read_text(encoding="utf-8"))
-needs_node = pytest.mark.skipif(shutil.which("npx") is None, reason="Node is not installed")
 
 
 def test_the_manifest_speaks_of_this_version() -> None:
@@ -25,13 +25,17 @@ def test_the_manifest_speaks_of_this_version() -> None:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The folder a client unpacks the bundle into."""
-    packed = tmp_path / "backtesting.mcpb"
-    subprocess.run([str(PROJECT / ".ci/bundle"), str(packed)], check=True, capture_output=True)
+    packed, packer = tmp_path / "backtesting.mcpb", shlex.join(program(*BUNDLER))
+    subprocess.run(
+        [str(PROJECT / ".ci/bundle"), str(packed)],
+        check=True,
+        capture_output=True,
+        env=environment() | {"MCPB": packer},
+    )
     zipfile.ZipFile(packed).extractall(tmp_path / "installed")
     return tmp_path / "installed"
 
 
-@needs_node
 async def test_a_client_started_from_the_unpacked_bundle_runs_a_backtest(installed: Path) -> None:
     with reachable_folder() as folder:
         chosen = {"${__dirname}": str(installed), "${user_config.data_dir}": str(folder / "home")}
