@@ -1,7 +1,7 @@
 """Assembly: the server, its list of tools, and the one place where failures become readable errors."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Literal
 
@@ -79,8 +79,8 @@ class StrictTool(Tool):
 def build_server(
     registry: StrategyRegistry,
     services: Callable[[], Services],
-    lifespan: Any = None,
     toolset: Toolset = "all",
+    middleware: Sequence[Any] = (),
 ) -> MCPServer[Any]:
     """Return the server with its tools and resources; `services` is called by the first call that needs it."""
     calls = Calls()
@@ -89,8 +89,7 @@ def build_server(
         title="Backtesting",
         version=VERSION,
         instructions=INSTRUCTIONS,
-        lifespan=lifespan,
-        middleware=[readable_refusals, calls],
+        middleware=[*middleware, readable_refusals, calls],
         tools=tools_of(toolset, registry, services, calls),
     )
     add_resources(server, registry, services)

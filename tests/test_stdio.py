@@ -238,6 +238,32 @@ async def test_a_wrong_database_url_is_a_tool_error_that_says_what_would_be_righ
     assert "postgresql://" in told and "s3cret" not in told
 
 
+def test_what_talks_to_the_database_is_imported_beside_the_first_call_and_not_before() -> None:
+    look = """
+import asyncio, sys
+from types import SimpleNamespace
+sys.argv = ["main.py"]
+import main
+from config.commands.server import WarmUp
+
+async def answer(message):
+    return message.method
+
+warm_up = WarmUp(main.Program(main.read_settings()))
+for method in ("initialize", "tools/list", "tools/call"):
+    answered = asyncio.run(warm_up(SimpleNamespace(method=method), answer))
+    if warm_up.thread:
+        warm_up.thread.join()
+    print(answered, "sqlalchemy" in sys.modules)
+"""
+
+    told = subprocess.run(
+        [sys.executable, "-c", look], cwd=Path(MAIN).parent, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.split() == "initialize False tools/list False tools/call True".split()
+
+
 def test_the_first_answer_needs_neither_vectorbt_nor_pandas_nor_numba() -> None:
     look = (
         "import sys; sys.argv = ['main.py']; import main; main.Program(main.read_settings()).application();"

@@ -4,8 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
 from typing import Any
@@ -41,20 +41,27 @@ def serve(program: Program, _: argparse.Namespace) -> int:
     configure_logging(program.settings.log_level, json=program.settings.log_json)
 
     services = lambda: program.application().services()  # noqa: E731
-    build_server(program.registry, services, partial(warmed_up, program), program.settings.toolset).run()
+    build_server(program.registry, services, program.settings.toolset, [WarmUp(program)]).run()
     return 0
 
 
-@asynccontextmanager
-async def warmed_up(program: Program, _: Any) -> AsyncIterator[None]:
-    """Import what the first call needs while the client still reads the list of tools."""
+class WarmUp:
+    """Imports what most calls need beside the first one, whatever it asks: a session without calls stays small."""
 
-    def warm_up() -> None:
-        with suppress(BacktestError):  # what is wrong with the settings, the first call will tell
-            program.application()
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.thread: Thread | None = None
 
-    Thread(target=warm_up, name="warm-up", daemon=True).start()
-    yield
+    async def __call__(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        """See every message pass, as a middleware of the server."""
+        if self.thread is None and ctx.method == "tools/call":
+            self.thread = Thread(target=self._warm_up, name="warm-up", daemon=True)
+            self.thread.start()
+        return await call_next(ctx)
+
+    def _warm_up(self) -> None:
+        with suppress(BacktestError):  # what is wrong with the settings, the call that needs them will tell
+            self._program.application()
 
 
 def worker(program: Program, options: argparse.Namespace) -> int:
