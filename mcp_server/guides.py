@@ -21,6 +21,11 @@ READING_RESULTS = """\
 4. Then the trades: fewer than 30 say little. A profit from one or two of them is an anecdote.
 5. `cost_drag` is what costs took. Where it is large, the result hangs on how well the costs were guessed.
 
+A walk-forward (`walk_forward`) says what a way of choosing parameters would have made: read its one curve out of sample
+and what speaks against it, not its best window. Each window starts flat and is closed at its end, so a slow trend
+follower, which waits for its next signal after every border, looks worse there than it would be. Whoever repeats it
+with other windows until one pleases has optimised again.
+
 A metric that is undefined is null, with the reason in `undefined`; it is never 0. Fractions are fractions: 0.05 is 5 %.
 """
 

@@ -31,6 +31,7 @@ from mcp_server.tools.guides import read_guide
 from mcp_server.tools.reports import ReportTools
 from mcp_server.tools.runs import RunTools
 from mcp_server.tools.strategies import StrategyTools
+from mcp_server.tools.walk_forward import WalkForwardTools
 from mcp_server.waiting import Calls
 
 INSTRUCTIONS = (
@@ -105,7 +106,7 @@ def tools_of(
     """Return the tools in the order they are listed, those of the standard set first."""
     backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
     batches, runs, reports = BatchTools(services, calls), RunTools(services), ReportTools(services)
-    audit = AuditTools(services)
+    audit, walks = AuditTools(services), WalkForwardTools(services, calls)
     standard = [
         brief(backtests.run_backtest, "Run a backtest", writes=True),
         brief(backtests.get_backtest_results, "Read a backtest"),
@@ -122,6 +123,7 @@ def tools_of(
     ]
     research = [
         brief(batches.run_batch, "Run a batch", writes=True),
+        brief(walks.walk_forward, "Walk forward", writes=True),
         brief(runs.compare_backtests, "Compare runs"),
         brief(audit.explain_trade, "Explain a trade"),
         brief(audit.verify_run, "Replay a run"),

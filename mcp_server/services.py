@@ -13,6 +13,8 @@ from backtesting.submission import Jobs
 from backtesting.types import Job, Run
 from mcp_server.data_folders import DataFolders
 
+LEAVES_RUNS = ("batch", "walk_forward")
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -48,7 +50,7 @@ class Services:
             return found
         if found.result and "backtest_id" in found.result:
             return self.run(found.result["backtest_id"])
-        more = f"list_backtests(tag='{found.id}') has its runs, " if found.kind == "batch" else ""
+        more = f"list_backtests(tag='{found.id}') has its runs, " if found.kind in LEAVES_RUNS else ""
         raise BacktestError(
             f"backtest_id: {found.id} is a {found.kind} and {found.status}; {more}get_backtest_status tells more",
             field="backtest_id",

@@ -28,7 +28,7 @@ from backtesting.jobs.batch import BatchRequest
 from backtesting.jobs.folds import WalkForwardRequest
 from backtesting.objective import Objective
 from backtesting.submission import Jobs
-from backtesting.types import Bars, Chunk, Input, Job, JobStatus, Limits, Run, SearchSpace, Timeframe
+from backtesting.types import Bars, Chunk, Input, Job, JobStatus, Limits, Run, Timeframe
 from backtesting.walk_forward.windows import Scheme
 from backtesting.worker import Worker
 from tests.fixtures import tasks
@@ -121,7 +121,7 @@ REQUESTS: dict[str, Callable[[Bench], Input]] = {
     "batch": lambda _: BATCH,
     "walk_forward": lambda bench: WalkForwardRequest(
         request=bench.desk.request("sma_crossover"),
-        space=SearchSpace(parameters={"fast_period": (2, 3, 5), "slow_period": (8, 13)}),
+        space={"fast_period": (2, 3, 5), "slow_period": (8, 13)},
         objective=Objective(min_trades=0),
         scheme=Scheme(train_sessions=40, test_sessions=10),
     ),

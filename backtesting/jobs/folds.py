@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import Field
 
 from backtesting.data_loader import LoadedBars
 from backtesting.engine import BacktestEngine
@@ -11,7 +13,7 @@ from backtesting.evaluation import Plan
 from backtesting.objective import Objective
 from backtesting.parameter_grid import ParameterGrid, expand
 from backtesting.sweep import with_first_day, with_history
-from backtesting.types import BacktestRequest, Input, SearchSpace, Tags, ValueRange
+from backtesting.types import BacktestRequest, Input, SearchSpace, Tags, ValueRange, Values
 from backtesting.walk_forward.fold import Fold
 from backtesting.walk_forward.windows import Scheme, Span, Window, Windows, windows_of
 
@@ -20,7 +22,7 @@ class WalkForwardRequest(Input):
     """A request whose period is divided; without a space the strategy's own ranges are searched."""
 
     request: BacktestRequest
-    space: SearchSpace | None = None
+    space: Annotated[Mapping[str, ValueRange | Values], Field(min_length=1)] | None = None
     objective: Objective = Objective()
     scheme: Scheme = Scheme()
     tags: Tags = ()
@@ -45,7 +47,7 @@ class Folds:
         if asked.request.trade_from is not None:
             raise InvalidInputError([Problem("trade_from", "the windows say when trading begins: move start_date")])
         plan = engine.plan(asked.request)
-        grid = expand(type(plan.strategy), asked.space or own_space(plan), plan.request.parameters)
+        grid = expand(type(plan.strategy), space_of(asked, plan), plan.request.parameters)
         plan, whole = engine.load(plan, 0)
         windows = windows_of(whole.session, asked.scheme)
         return cls(engine, asked.objective, with_history(plan, grid), grid, windows)
@@ -86,8 +88,10 @@ class Folds:
         return self.engine.load(self.engine.plan(changed))
 
 
-def own_space(plan: Plan) -> SearchSpace:
-    """Return the ranges that the strategy says are worth trying."""
+def space_of(asked: WalkForwardRequest, plan: Plan) -> SearchSpace:
+    """Return the space asked for, or the ranges that the strategy says are worth trying."""
+    if asked.space:
+        return SearchSpace(parameters=asked.space)
     ranges = type(plan.strategy).search
     if not ranges:
         told = f"{plan.request.strategy_id} has no ranges of its own: name parameters and their values"

@@ -43,7 +43,7 @@ def run(asked: WalkForwardRequest, context: JobContext) -> Mapping[str, Any]:
     folds = Folds.of(asked, context.engine)
     _Desk(asked, folds, context).work()
     rows = [context.chunks[window.number] for window in folds.windows.each]
-    context.progress(len(rows), len(rows), "stitching")
+    context.progress(len(rows), len(rows), "windows")
     told = _result(folds, rows, stitched(folds, rows))
     return told | {"trials_counted": _tried(folds, context), "tag": context.job_id}
 
@@ -148,7 +148,7 @@ def _result(folds: Folds, rows: Sequence[Row], found: OutOfSample) -> dict[str, 
     return {
         "verdict": verdict.standing.value,
         "sentence": verdict.sentence,
-        "doubts": {doubt.code: doubt.message for doubt in verdict.doubts},
+        "doubts": [[doubt.code, doubt.message] for doubt in verdict.doubts],
         "metrics": found.metrics,
         "undefined": found.undefined | unearned,
         "efficiency": evidence.efficiency,

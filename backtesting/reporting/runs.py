@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from backtesting.comparison import Comparison
 from backtesting.reporting.text import headline, table, value
+from backtesting.reporting.walk_forward import walk_forward_lines
 from backtesting.types import NEWEST, Job, Run
 
 SHOWN = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
@@ -23,6 +24,13 @@ def job_line(job: Job) -> str:
     if job.error:
         told.append(job.error)
     return "; ".join(told)
+
+
+def job_lines(job: Job, offset: int = 0) -> list[str]:
+    """Return where long work stands, and what it came to where that is told in rows, from number `offset` on."""
+    if job.kind == "walk_forward" and job.result:
+        return [job_line(job), *walk_forward_lines(job, offset)]
+    return [job_line(job)]
 
 
 def run_lines(runs: Sequence[Run], sort_by: str) -> list[str]:

@@ -88,7 +88,7 @@ from backtesting.types.run import (
     Summary,
     Weight,
 )
-from backtesting.types.search import SearchRange, SearchSpace, ValueRange
+from backtesting.types.search import SearchRange, SearchSpace, ValueRange, Values
 from backtesting.types.trading import ExitReason, Signals, Simulation, StrategyDescription, Trade, Trades, TradeStatus
 from backtesting.types.trial import Trial, TrialCount
 
@@ -193,6 +193,7 @@ __all__ = [
     "Trial",
     "TrialCount",
     "ValueRange",
+    "Values",
     "Verification",
     "VolTarget",
     "Weight",

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from backtesting.comparison import Comparison
 from backtesting.types import Job, MetricValue, Run
+from mcp_server.schemas.walk_forward import walk_forward_result
 
 KEYS_OF_A_ROW = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
 
@@ -26,8 +27,8 @@ class StatusReply(BaseModel):
     error: str | None = None
 
     @classmethod
-    def of(cls, found: Run | Job) -> Self:
-        """Shape a run, which is one piece of work, or long work."""
+    def of(cls, found: Run | Job, offset: int = 0) -> Self:
+        """Shape a run, which is one piece of work, or long work, rows of its result from number `offset` on."""
         if isinstance(found, Run):
             done = int(found.completed_at is not None)
             return cls(
@@ -47,7 +48,7 @@ class StatusReply(BaseModel):
             stage=found.progress.stage,
             eta_seconds=found.eta_seconds,
             best=_plain(found.progress.best),
-            result=_plain(found.result),
+            result=_result(found, offset),
             error=found.error,
         )
 
@@ -107,6 +108,12 @@ def job_row(job: Job) -> dict[str, Any]:
         "done": progress.done,
         "total": progress.total,
     }
+
+
+def _result(job: Job, offset: int) -> dict[str, Any] | None:
+    if job.kind == "walk_forward" and job.result:
+        return walk_forward_result(job.result, offset)
+    return _plain(job.result)
 
 
 def _plain(told: Mapping[str, Any] | None) -> dict[str, Any] | None:

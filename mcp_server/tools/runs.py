@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from backtesting.comparison import FEWEST, MOST, compare
 from backtesting.errors import BacktestError, InvalidInputError, RunNotFoundError, UnknownNameError
 from backtesting.metrics import require_known
-from backtesting.reporting.runs import comparison_lines, job_line, run_lines
+from backtesting.reporting.runs import comparison_lines, job_line, job_lines, run_lines
 from backtesting.reporting.text import headline
 from backtesting.types import NEWEST, Day, Job, Run, RunFilter, RunPage, RunStatus
 from mcp_server.schemas.answers import reply
@@ -47,10 +47,11 @@ class RunTools:
     def __init__(self, services: Callable[[], Services]) -> None:
         self._services = services
 
-    def get_backtest_status(self, backtest_id: str) -> Annotated[CallToolResult, StatusReply]:
+    def get_backtest_status(self, backtest_id: str, offset: int = 0) -> Annotated[CallToolResult, StatusReply]:
         """Tell how far a run or batch is. Use it when an answer was `running`."""
         found = self._services().find(backtest_id)
-        return reply(StatusReply.of(found), _status(found))
+        offset = min(max(offset, 0), LARGEST_OFFSET)
+        return reply(StatusReply.of(found, offset), _status(found, offset))
 
     def cancel_backtest(self, backtest_id: str) -> Annotated[CallToolResult, StatusReply]:
         """Stop a job for good; what it stored stays. Use it when a job is no longer wanted."""
@@ -124,9 +125,9 @@ def _small(page: RunPage, sort_by: str, jobs: list[Job]) -> RunPage:
     return RunPage(page.runs[: max(fitting, 1)], page.total)
 
 
-def _status(found: Run | Job) -> str:
+def _status(found: Run | Job, offset: int = 0) -> str:
     if isinstance(found, Job):
-        return job_line(found)
+        return "\n".join(job_lines(found, offset))
     return f"{headline(found)}{f': {found.error}' if found.error else ''}"
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a run for a chat: one line each in `CHARTS`, drawn by the modules beside it."""
+"""Pictures for a chat, drawn by the modules beside it: one line each in `CHARTS` of a run, in `JOB_CHARTS` of a job."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
@@ -9,14 +9,17 @@ from backtesting.reporting.charts.equity import draw_equity
 from backtesting.reporting.charts.monthly import draw_monthly
 from backtesting.reporting.charts.price import draw_price
 from backtesting.reporting.charts.trades import draw_trades
+from backtesting.reporting.charts.walk_forward import draw_walk_forward
 from backtesting.reporting.completed_run import CompletedRun
+from backtesting.types import Job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CHARTS", "ChartKind", "Theme", "render"]
+__all__ = ["CHARTS", "JOB_CHARTS", "ChartKind", "JobChartKind", "Theme", "render", "render_job"]
 
 ChartKind = Literal["equity", "price", "monthly", "trades", "drawdowns"]
+JobChartKind = Literal["walk_forward"]
 
 CHARTS: Mapping[ChartKind, Callable[["Figure", CompletedRun, Palette], None]] = {
     "equity": draw_equity,
@@ -25,6 +28,7 @@ CHARTS: Mapping[ChartKind, Callable[["Figure", CompletedRun, Palette], None]] = 
     "trades": draw_trades,
     "drawdowns": draw_drawdowns,
 }
+JOB_CHARTS: Mapping[JobChartKind, Callable[["Figure", Job, Palette], None]] = {"walk_forward": draw_walk_forward}
 
 
 def render(kind: ChartKind, completed: CompletedRun, theme: Theme) -> bytes:
@@ -32,4 +36,12 @@ def render(kind: ChartKind, completed: CompletedRun, theme: Theme) -> bytes:
     palette = PALETTES[theme]
     with drawing(palette) as figure:
         CHARTS[kind](figure, completed, palette)
+        return png(figure)
+
+
+def render_job(kind: JobChartKind, job: Job, theme: Theme) -> bytes:
+    """Return the picture of a completed job of that kind as PNG, 800 pixels wide."""
+    palette = PALETTES[theme]
+    with drawing(palette) as figure:
+        JOB_CHARTS[kind](figure, job, palette)
         return png(figure)
