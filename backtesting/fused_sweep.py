@@ -5,6 +5,7 @@ Importing this module costs what importing numba costs.
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from backtesting.evaluation import Plan, base_time, first_fill, year_of
 from backtesting.line_bank import ROOM, LineBank
 from backtesting.parameter_grid import POSITION_SIZE, ParameterGrid
 from backtesting.rules import Rule
+from backtesting.stop_kernel import files_of
 from backtesting.sweep_figures import Figures, Scale, figures_of
 from backtesting.sweep_kernel import RAW, Course, Ground, Terms, machine_code, rooms
 from backtesting.types import Floats, Integers, PercentEquity
@@ -69,13 +71,14 @@ def fused(plan: Plan, loaded: LoadedBars, grid: ParameterGrid, threads: int) -> 
             yield figures_of(bench.sums(bank.lines, rows, np.ascontiguousarray(sizes[span]), pool), scale)
 
 
-def compile_kernel() -> None:
-    """Compile the kernel, or load what was compiled, by trading two bars."""
+def compile_kernel() -> tuple[Path, ...]:
+    """Compile the kernel, or load what was compiled, by trading two bars; return the files that keep it."""
     two = np.ones(2)
     course = _course(two, two, np.arange(2))
     terms = Terms(1.0, 0.0, 0.0, 0, 1, 0, entry_crosses=True, exit_crosses=True)
     ground = Ground(course, terms, np.ones((1, 2)))
     machine_code()(ground, rooms(2, 2), np.zeros((1, 4), np.int64), np.ones(1), np.zeros(1, RAW))
+    return files_of(machine_code())
 
 
 def _ends(loaded: LoadedBars, delay: int) -> Integers:

@@ -8,6 +8,7 @@
 A pure function like `evaluate`; parts of a grid can be evaluated anywhere and joined.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -104,9 +105,9 @@ def path_of(plan: Plan) -> Path:
     return "fused" if plan.strategy.rule() and is_plain(_terms(plan)) else "single"
 
 
-def warm() -> None:
-    """Compile the kernel, or load what was compiled; the first sweep would do it else, in 5 to 20 seconds."""
-    fused_sweep.compile_kernel()
+def warm() -> tuple[os.PathLike[str], ...]:
+    """Compile the kernel, or load what was compiled, and return its files; the first sweep would do it else."""
+    return fused_sweep.compile_kernel()
 
 
 def _evaluated(plan: Plan, loaded: LoadedBars, grid: ParameterGrid, threads: int) -> Iterator[Figures]:

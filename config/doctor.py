@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from backtesting import kernels
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
 from backtesting.provenance import versions
@@ -25,6 +26,7 @@ def examine(application: Callable[[], "Application"], tell: Callable[[str], None
         ("sample data", check_samples),
         ("write access", check_writing),
         ("executor", check_executor),
+        ("kernels", check_kernels),
     ]
     return run_checks(basis, tell) and run_checks(
         [Check(name, partial(look, application())) for name, look in upon_it], tell
@@ -70,6 +72,13 @@ def check_writing(app: "Application") -> str:
 def check_executor(app: "Application") -> str:
     """Have one task of long work done."""
     return executor_state(app.settings.executor_url, app.limits, app.scratch)
+
+
+def check_kernels(_: "Application") -> str:
+    """Compile our own kernels where they are not, so that no call has to."""
+    if not kernels.are_compiled(note := kernels.note_in()):
+        kernels.compile_all(note)
+    return "stops, shorts and sweeps are compiled"
 
 
 class Rehearsal:

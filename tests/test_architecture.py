@@ -44,7 +44,7 @@ LEVELS = (
     ("line_bank", "strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
     ("judgement", "comparison", "fused_sweep"),
     ("sweep",),
-    ("walk_forward",),
+    ("walk_forward", "kernels"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),
     ("import_report", "fetching", "reports", "job", "running", "replay"),
     ("file_import", "provider_import", "jobs", "worker", "submission", "verification"),

@@ -365,6 +365,7 @@ def test_the_doctor_finds_everything_well_and_gives_a_configuration_that_starts_
         "ok    sample data",
         "ok    write access",
         "ok    executor",
+        "ok    kernels",
     ]
     (entry,) = json.loads(told[told.index("{") :])["mcpServers"].values()
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}

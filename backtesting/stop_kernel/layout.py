@@ -1,6 +1,7 @@
 """What the kernel works on: arrays by bar, and records of the rules, of the account and of its trades."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -171,3 +172,9 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
     except RuntimeError:  # no such folder
         return compiled(function)
     return machine_code
+
+
+def files_of(machine_code: Any) -> tuple[Path, ...]:
+    """Return numba's indexes of a kept function's machine code, none where it could not be kept."""
+    folder = getattr(machine_code.stats, "cache_path", None)
+    return tuple(Path(folder).glob(f"*{machine_code.__name__}-*.nbi")) if folder else ()

@@ -25,6 +25,7 @@ from backtesting.stop_kernel.layout import (
     Market,
     Orders,
     compiled,
+    files_of,
     kept,
 )
 from backtesting.stop_kernel.stops import at_the_open, inside, place, raise_peak
@@ -205,10 +206,11 @@ def machine_code() -> Callable[[Book, Market, Orders, Curves], None]:
     return kept(run_of_these_sources)
 
 
-def warm() -> None:
-    """Compile the kernel, or load what was compiled, by trading two bars."""
+def warm() -> tuple[Path, ...]:
+    """Compile the kernel, or load what was compiled, by trading two bars; return the files that keep it."""
     two = np.array([1.0, 1.0])
     nothing, rules = np.full(2, np.nan), np.zeros(1, RULES)
     rules["initial_cash"], rules["leverage"] = 1.0, 1.0
     market = Market(two, two, two, two, two, np.zeros(2), np.zeros(2))
     trade(market, Orders(np.zeros(2, np.uint8), two, two, nothing, nothing, nothing), rules[0])
+    return files_of(machine_code())

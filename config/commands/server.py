@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backtesting.errors import BacktestError
+from backtesting.late import Late
 from config.clients import CLIENT_IDS, client_named, install
 from config.commands.parsing import Commands, added
 from config.doctor import examine
@@ -18,6 +19,11 @@ from config.program import Program
 from mcp_server.server import build_server
 from utils.logger import configure_logging
 from utils.watch import when
+
+if TYPE_CHECKING:
+    from config import compiling
+else:
+    compiling = Late("config.compiling")  # for what runs long, after it has started
 
 STOP_SECONDS = 0.5  # within which work is given back, however busy the worker is
 
@@ -62,6 +68,7 @@ class WarmUp:
     def _warm_up(self) -> None:
         with suppress(BacktestError):  # what is wrong with the settings, the call that needs them will tell
             self._program.application()
+        compiling.compile_aside()
 
 
 def worker(program: Program, options: argparse.Namespace) -> int:
@@ -75,6 +82,7 @@ def worker(program: Program, options: argparse.Namespace) -> int:
         when(sys.stdin.read, stop.set)
 
     serving = program.application().worker()
+    compiling.compile_aside()
     when(stop.wait, partial(end_anyway, program, serving.release, ended))
     serving.run(stop)
     ended.set()
