@@ -50,6 +50,7 @@ from backtesting.types import (
     validated,
 )
 
+Evaluating = Callable[[Plan, LoadedBars], BacktestResult]
 MADE_OF = ("data_hash", "benchmark_data_hash", "market", "versions")
 PRESET_OF_CLASS: Mapping[AssetClass, CostPreset] = {AssetClass.CRYPTO: "crypto", AssetClass.FX: "fx"}
 
@@ -72,17 +73,23 @@ class BacktestEngine:
         self.limits = limits
 
     def run(
-        self, request: BacktestRequest, *, run_id: str | None = None, tags: Sequence[str] = (), rerun: bool = False
+        self,
+        request: BacktestRequest,
+        *,
+        run_id: str | None = None,
+        tags: Sequence[str] = (),
+        rerun: bool = False,
+        evaluating: Evaluating = evaluate,
     ) -> Run:
         """Run and store the backtest, or return the stored run of the same request unless a `rerun` is asked for.
 
-        A request that cannot be meant is refused and leaves nothing. What fails later is stored as a failed run, and
-        the error carries its `run_id`.
+        `evaluating` does what `evaluate` does, elsewhere or within limits. A request that cannot be meant is refused
+        and leaves nothing. What fails later is stored as a failed run, and the error carries its `run_id`.
         """
         plan = self.plan(request)
         run = self.begun(plan, run_id, tags)
         try:
-            return self._complete(run, plan, rerun=rerun)
+            return self._complete(run, plan, evaluating, rerun=rerun)
         except LimitExceededError:
             raise
         except BacktestError as error:
@@ -172,11 +179,11 @@ class BacktestEngine:
         """Return the record of a run that has failed."""
         return replace(run, status=RunStatus.FAILED, completed_at=self._now(), error=str(error))
 
-    def _complete(self, run: Run, plan: Plan, *, rerun: bool) -> Run:
+    def _complete(self, run: Run, plan: Plan, evaluating: Evaluating, *, rerun: bool) -> Run:
         plan, loaded = self.load(plan)
         if not rerun and (known := self.known(plan, loaded)):
             return known
-        result = evaluate(plan, loaded)
+        result = evaluating(plan, loaded)
         completed = self.ended(run, plan, result)
         self._runs.add(completed, result)
         return completed

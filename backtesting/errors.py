@@ -72,6 +72,12 @@ class JobFailedError(BacktestError):
     code = "job_failed"
 
 
+class RunEndedError(BacktestError):
+    """A run was cancelled, or took more time or memory than one may."""
+
+    code = "run_ended"
+
+
 class LimitExceededError(BacktestError):
     """More was asked for than this server takes on."""
 

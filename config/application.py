@@ -19,7 +19,7 @@ from backtesting.strategy import StrategyRegistry
 from backtesting.submission import Jobs
 from backtesting.types import FetchRequest, ImportRequest
 from backtesting.worker import Worker
-from config.executors import open_executor
+from config.executors import local_executor, open_executor
 from config.settings import PROJECT, Settings
 from config.storage import add_samples, data_home, made, make_data_folders, make_stores
 from database.stores import Stores
@@ -59,7 +59,7 @@ class Application:
                     folders=make_data_folders(self.settings),
                     reports=Reports(stores.runs, stores.bars, stores.trials, data_home(self.settings) / REPORT_FOLDER),
                     trials=stores.trials,
-                    runner=Runner(engine, self.limits),
+                    runner=Runner(engine, partial(local_executor, self.limits, self.scratch), self.limits),
                     jobs=jobs,
                 )
                 jobs.resume()

@@ -22,18 +22,23 @@ def open_executor(
 ) -> LocalExecutor | ClusterExecutor:
     """Return where tasks are done; OSError when it cannot be reached."""
     if url == LOCAL:
-        return LocalExecutor(
-            limits.processes,
-            task_seconds=limits.task_seconds,
-            memory_mb=limits.task_memory_mb,
-            preload=("__main__", *PRELOAD),
-            scratch=scratch,
-        )
+        return local_executor(limits, scratch)
     try:
         terms = Terms(limits.task_seconds, limits.task_memory_mb, PRELOAD)
         return ClusterExecutor(url, terms, connect_seconds=connect_seconds)
     except ImportError as error:
         raise OSError(MISSING_EXTRA) from error
+
+
+def local_executor(limits: Limits, scratch: Path) -> LocalExecutor:
+    """Return processes of this machine."""
+    return LocalExecutor(
+        limits.processes,
+        task_seconds=limits.task_seconds,
+        memory_mb=limits.task_memory_mb,
+        preload=("__main__", *PRELOAD),
+        scratch=scratch,
+    )
 
 
 def executor_state(url: str, limits: Limits, scratch: Path) -> str:

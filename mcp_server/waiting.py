@@ -72,13 +72,13 @@ class Calls:
         self._waiting.pop(call, None)
         return job
 
-    async def result(self, future: Future[Result], seconds: float) -> Result | None:
-        """Return what the future comes to, or None when it takes longer; a cancelled call drops what has not begun."""
+    async def result(self, future: Future[Result], seconds: float, cancel: Callable[[], object]) -> Result | None:
+        """Return what the future comes to, or None when it takes longer; the end of the call cancels it."""
         outcome = asyncio.wrap_future(future)
         outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             await asyncio.wait({outcome}, timeout=seconds)
         except asyncio.CancelledError:
-            future.cancel()
+            cancel()
             raise
         return outcome.result() if outcome.done() else None

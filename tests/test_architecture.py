@@ -42,7 +42,7 @@ LEVELS = (
     ("data_loader", "diagnostics", "parameter_grid", "sweep_figures"),
     ("benchmark", "objective"),
     ("line_bank", "strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
-    ("judgement", "comparison", "fused_sweep"),
+    ("judgement", "comparison", "bounded", "fused_sweep"),
     ("sweep",),
     ("walk_forward", "kernels"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -16,7 +17,7 @@ from mcp.types import CallToolResult
 from backtesting.jobs import JOB_KINDS
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
-from backtesting.types import JobStatus, Limits
+from backtesting.types import JobStatus, Limits, RunFilter, RunStatus
 from backtesting.worker import Worker
 from database.stores import Stores
 from mcp_server.server import build_server
@@ -24,6 +25,7 @@ from mcp_server.services import Services
 from tests.fixtures.patience import until
 from tests.fixtures.postgres import Database, copy_of
 from tests.fixtures.services import services_on
+from tests.fixtures.slow import Endless
 
 FOUR_KB = 4096
 REGISTRY = StrategyRegistry(STRATEGIES)
@@ -239,6 +241,28 @@ async def test_cancelling_the_call_cancels_the_work(stores: Stores, services: Se
         (row,) = told(await client.call_tool("list_backtests", {"status": "completed"}))["runs"] or [None]
 
     assert row is None
+
+
+@pytest.mark.parametrize("way", ["the tool", "the end of the call"])
+async def test_a_run_that_would_never_end_is_cancelled_and_kept_as_failed(
+    stores: Stores, tmp_path: Path, way: str
+) -> None:
+    registry = StrategyRegistry([*STRATEGIES, Endless])
+    stores.runs.register([Endless.describe()])
+    services = services_on(stores, registry)
+    endless = {"strategy_id": "endless", "parameters": {"told": str(tmp_path)}}
+    async with Client(build_server(registry, lambda: services), mode="legacy") as client:
+        if way == "the tool":
+            running = await ran(client, wait_seconds=0, **endless)
+            await asyncio.to_thread(until, lambda: any(tmp_path.iterdir()))
+            await client.call_tool("cancel_backtest", {"backtest_id": running["backtest_id"]})
+        else:
+            call = asyncio.create_task(client.call_tool("run_backtest", IBM | endless | {"wait_seconds": 45}))
+            await asyncio.to_thread(until, lambda: any(tmp_path.iterdir()))
+            call.cancel()
+        stored = await asyncio.to_thread(until, lambda: stores.runs.find(RunFilter(status=RunStatus.FAILED)).runs, 5)
+
+    assert [run.error for run in stored] == ["it was cancelled"]
 
 
 async def test_runs_of_the_same_data_and_costs_are_ranked(services: Services) -> None:

@@ -69,6 +69,7 @@ class LocalExecutor(Executor):
             self._pool.close()  # type: ignore[no-untyped-call]
         if wait:
             self._pool.join()
+        if wait or cancel_futures:
             self._spool.close()
 
 

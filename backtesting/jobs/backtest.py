@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from backtesting.data_loader import LoadedBars
+from backtesting.bounded import evaluated
 from backtesting.engine import BacktestEngine
-from backtesting.evaluation import Plan, evaluate
 from backtesting.job import JobContext, JobKind, Task
-from backtesting.sharing import Shared
 from backtesting.types import BacktestRequest, BacktestResult, Chunk, Input, Tags
 
 
@@ -44,11 +42,6 @@ def run(asked: LongBacktest, context: JobContext) -> Mapping[str, Any]:
     else:
         context.work([Task(0, partial(evaluated, plan, context.shared(loaded)))], keep)
     return dict(context.chunks[0])
-
-
-def evaluated(plan: Plan, loaded: Shared[LoadedBars]) -> BacktestResult:
-    """Evaluate the plan in another process."""
-    return evaluate(plan, loaded.get())
 
 
 BACKTEST = JobKind("backtest", LongBacktest, check, run)

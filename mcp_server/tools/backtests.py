@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -167,7 +168,7 @@ class BacktestTools:
         begun, future = await anyio.to_thread.run_sync(
             lambda: services.runner.start(asked.request, asked.tags, rerun=asked.rerun)
         )
-        run = await self._calls.result(future, seconds)
+        run = await self._calls.result(future, seconds, partial(services.runner.cancel, begun.id))
         return begun if run is None else await anyio.to_thread.run_sync(judged, run, services.trials)
 
     async def _long(self, services: Services, asked: LongBacktest, seconds: float, ctx: Context[Any, Any]) -> Run:

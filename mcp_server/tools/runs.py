@@ -54,10 +54,11 @@ class RunTools:
         return reply(StatusReply.of(found, offset), _status(found, offset))
 
     def cancel_backtest(self, backtest_id: str) -> Annotated[CallToolResult, StatusReply]:
-        """Stop a job for good; what it stored stays. Use it when a job is no longer wanted."""
+        """Stop a run or job for good; what it stored stays. Use it when it is no longer wanted."""
         try:
             found: Run | Job = self._services().jobs.cancel(backtest_id)
         except RunNotFoundError:
+            self._services().runner.cancel(backtest_id)
             found = self._services().find(backtest_id)
         return reply(StatusReply.of(found), _status(found))
 
