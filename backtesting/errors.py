@@ -1,11 +1,13 @@
 """What can go wrong in a way the caller can mend: the docstring says what happened, the message what would be right."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Self
+
+from backtesting.wording import also, choices, names_at, wanted
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -43,6 +45,10 @@ class UnknownNameError(BacktestError):
     """A strategy, symbol, metric or other name is not among the known ones."""
 
     code = "unknown_name"
+
+    def called(self, field: str) -> Self:
+        """Return the same about the argument as its caller knows it."""
+        return type(self)(f"{field}: {str(self).removeprefix(f'{self.field}: ')}", field=field)
 
     @classmethod
     def among(cls, noun: str, name: str, known: Iterable[str], *, field: str) -> Self:
@@ -162,9 +168,9 @@ class InvalidInputError(BacktestError):
 
     @classmethod
     def of(cls, error: "ValidationError", *, known: Iterable[str] = (), under: str = "") -> Self:
-        """Translate pydantic's report; `known` are the field names, `under` the path that leads to them."""
-        names = sorted(known)
-        return cls([_problem(detail, names, under) for detail in error.errors(include_url=False)[:KEPT_PROBLEMS]])
+        """Translate pydantic's report; `known` are the fields or their names, `under` the path that leads to them."""
+        details = error.errors(include_url=False)[:KEPT_PROBLEMS]
+        return cls([_problem(detail, known, under) for detail in details])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -177,6 +183,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that this one is, misspells, abbreviates or extends, whatever its case."""
     spelled = {_tidy(each): each for each in known}
     tidy = _tidy(name[:SHOWN_CHARACTERS])
+    if not tidy:
+        return None
     if len(tidy) < SHORTEST_ABBREVIATION:
         return spelled.get(tidy)
     related = [each for each in spelled if each.startswith(tidy) or tidy.startswith(each)]
@@ -203,7 +211,7 @@ def _step(part: str | int) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def _problem(detail: "ErrorDetails", known: Sequence[str], under: str) -> Problem:
+def _problem(detail: "ErrorDetails", known: Iterable[str], under: str) -> Problem:
     """Say one pydantic complaint in a sentence: what was given and what is wanted."""
     where = [_step(part) for before, part in pairwise(("", *detail["loc"])) if (before, part) not in UNION_BRANCHES]
     path = ".".join([under, *where] if under else where)
@@ -211,11 +219,26 @@ def _problem(detail: "ErrorDetails", known: Sequence[str], under: str) -> Proble
         case "missing":
             return Problem(path, "is required")
         case "extra_forbidden" | "unexpected_keyword_argument":
-            listed = f" (known: {', '.join(known)})" if known and len(where) == 1 else ""
-            return Problem(path, f"unknown field{did_you_mean(where[-1], known)}{listed}")
+            names = sorted(names_at(known, where[:-1]) if isinstance(known, Mapping) else known)
+            listed = f" (known: {', '.join(names)})" if names else ""
+            return Problem(path, f"unknown field{did_you_mean(where[-1], names)}{listed}")
         case "value_error":
             return Problem(path, str(detail["ctx"]["error"]))
-        case "string_pattern_mismatch":
-            return Problem(path, f"holds characters that are not allowed here, got {shown(detail['input'])}")
-    message = detail["msg"]
-    return Problem(path, f"{message[0].lower()}{message[1:]}, got {shown(detail['input'])}")
+        case "union_tag_not_found":
+            return Problem(f"{path}.{_tag(detail)}", "is required")
+    if chosen := choices(detail):
+        return _unknown_choice(detail, path, chosen)
+    return Problem(path, f"{wanted(detail, path.rpartition('.')[2])}, got {shown(detail['input'])}")
+
+
+def _unknown_choice(detail: "ErrorDetails", path: str, names: Sequence[str]) -> Problem:
+    """Say that a value is none of those it may be; of an object told apart by a tag, it is the tag."""
+    given, tagged = detail["input"], detail["type"] == "union_tag_invalid"
+    if tagged:
+        path, given = f"{path}.{_tag(detail)}", detail["ctx"]["tag"]
+    near = did_you_mean(given, names) if isinstance(given, str) else ""
+    return Problem(path, f"unknown value {shown(given)}{near}; known: {', '.join(map(repr, names))}{also(path)}")
+
+
+def _tag(detail: "ErrorDetails") -> str:
+    return str(detail["ctx"]["discriminator"]).strip("'")

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import sqrt
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from backtesting.calendars import periods_per_year
 from backtesting.data_loader import LoadedBars, days_covered, load_bars, require_period
-from backtesting.errors import NoBarsError
+from backtesting.errors import NoBarsError, UnknownNameError
 from backtesting.indicator_table import Chosen, chosen
 from backtesting.metrics.curves import returns_between, session_ends, session_levels
 from backtesting.metrics.undefined import Undefined
@@ -42,6 +42,14 @@ class MarketRequest(Input):
     end_date: Day | None = None
     adjustment: Adjustment | None = None
     indicators: Annotated[Sequence[Annotated[str, Field(max_length=64)]], Field(max_length=MOST_INDICATORS)] = ()
+
+    @model_validator(mode="after")
+    def _start_comes_first(self) -> Self:
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError(
+                f"start_date {self.start_date} is after end_date {self.end_date}: choose an earlier start_date"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ def look(source: BarSource, request: MarketRequest) -> MarketView:
     """Return a view of stored bars; the errors are those of a backtest over the same period."""
     wanted = [chosen(each) for each in request.indicators]
     bars_of_any = AnyTimeframe(source)
-    asset = bars_of_any.asset(request.symbol)
+    asset = _asset(bars_of_any, request.symbol)
     filled_in = _filled_in(asset, bars_of_any.coverage(asset.symbol), request)
     period = require_period(bars_of_any, asset, filled_in)
     loaded = load_bars(bars_of_any, filled_in, period, max((each.history for each in wanted), default=0))
@@ -83,6 +91,13 @@ def look(source: BarSource, request: MarketRequest) -> MarketView:
     summary, undefined = _summary(request, asset, loaded)
     lines = {label: line[loaded.history :] for label, line in _lines(wanted, loaded.bars)}
     return MarketView(asset, request.timeframe, loaded.adjustment, bars, lines, summary, undefined)
+
+
+def _asset(source: AnyTimeframe, symbol: str) -> Asset:
+    try:
+        return source.asset(symbol)
+    except UnknownNameError as error:
+        raise error.called("symbol") from error
 
 
 def _filled_in(asset: Asset, stored: Sequence[Coverage], request: MarketRequest) -> Wanted:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mcp.server import MCPServer
 
-from backtesting.metrics import METRICS
+from backtesting.judgement import MEANINGS
 
 READING_RESULTS = """\
 # Reading a result
@@ -17,7 +17,8 @@ READING_RESULTS = """\
    the market: a strategy that is in the market half of the time should beat half of the market.
 3. Then risk: max drawdown is what one would have had to sit through; Sharpe ratios below about 0.5 are hardly
    distinguishable from luck in ten years of days. `psr` is the probability that the true Sharpe ratio is above 0,
-   before counting what else was tried.
+   before counting what else was tried; `dsr` is that it is above what luck alone shows, and `trials_counted` tells by
+   how many tries on this market. Choose among many runs by `dsr`.
 4. Then the trades: fewer than 30 say little. A profit from one or two of them is an anecdote.
 5. `cost_drag` is what costs took. Where it is large, the result hangs on how well the costs were guessed.
 
@@ -56,7 +57,7 @@ RULES = """\
 
 def metrics_guide() -> str:
     """Return every metric with its unit and definition."""
-    rows = [f"- `{metric.key}` ({metric.unit}): {metric.definition}" for metric in METRICS]
+    rows = [f"- `{key}` ({unit}): {definition}" for key, (unit, definition) in MEANINGS.items()]
     return "\n".join(["# Metrics", "", *rows, ""])
 
 

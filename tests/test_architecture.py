@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "utils": ("utils",),
 }
 LEVELS = (
+    ("wording",),
     ("", "errors", "late"),
     ("types", "markets", "vectorbt_records"),
     (

@@ -325,6 +325,20 @@ def test_the_verdict_counts_the_serious_doubts(weights: tuple[Weight, ...], word
     assert words in told
 
 
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (0.1, "it made 10.00% where buy and hold made 20.00%, and one"),
+        (0.3, "it made 30.00% where buy and hold made 20.00%, but one"),
+        (0.2, "it made 20.00%, just what buy and hold made, and one"),
+    ],
+)
+def test_the_verdict_sets_a_doubt_against_what_was_won_alone(made: float, told: str) -> None:
+    summary = with_points(Weight.SERIOUS, total_return=made, benchmark_return=0.2)
+
+    assert verdict(summary) == f"Not yet: {told} serious doubt stands against it."
+
+
 @pytest.mark.parametrize("made", [0.5, -0.5])
 def test_the_verdict_on_figures_that_are_not_real_is_no_whatever_they_are(made: float) -> None:
     told = verdict(with_points(Weight.FATAL, total_return=made))

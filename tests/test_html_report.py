@@ -130,6 +130,7 @@ def test_the_verdict_comes_first_then_equity_trades_metrics_and_provenance(ibm: 
     assert "It made no money: -26.02% after costs, where buy and hold made 129.00%." in said
     assert "Buy and hold with the same time in the market: 76.67%." in said
     assert "above 0 is 41.44%, before counting what else was tried" in said
+    assert "above what luck alone shows, with 1 tried on this market, has 41.44%." in said
     assert order[0] < html.index("It made no money") < html.index("serious, ") < html.index("<table")
 
 

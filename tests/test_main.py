@@ -217,6 +217,25 @@ def test_a_dataset_is_fetched_and_backtested_in_two_commands(
     assert "buy_and_hold() on LAKE 1d, 2023-01-03 to 2023-01-06" in told
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--costs", '{"commission": 0.1'], "is not JSON"),
+        (["--sizing", "{method: kelly}"], "names and texts stand in double quotes"),
+        (["--fees", "much"], "'much' is no number, write it like 0.05"),
+        (["--delay-bars", "one"], "'one' is no number"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_refused_by_name_with_the_remedy(
+    option: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["backtest", "rsi", "IBM", *option])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"argument {option[0]}: " in line and told in line
+
+
 def test_a_fetch_that_fails_says_what_would_be_right(capsys: pytest.CaptureFixture[str]) -> None:
     codes = [main.main(line.split()) for line in (
         "fetch yahoo AAPL",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 
+from backtesting.judgement import JUDGED
 from backtesting.metrics import METRICS
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import StrategyRegistry
@@ -88,3 +89,4 @@ async def test_guides_can_be_read_and_the_one_on_metrics_defines_them_all(mode: 
 
     assert set(texts) == {"guide://reading-results", "guide://rules", "guide://metrics"}
     assert all(f"`{metric.key}` ({metric.unit}): {metric.definition}" in texts["guide://metrics"] for metric in METRICS)
+    assert all(f"`{name}`" in texts[f"guide://{guide}"] for name in JUDGED for guide in ("metrics", "reading-results"))

@@ -21,8 +21,15 @@ def verdict(summary: Summary) -> str | None:
         return f"{kept}: {made:.2%} after costs, where {held_what} made {held:.2%}."
     if serious := weights.count(Weight.SERIOUS):
         doubts = "one serious doubt stands" if serious == 1 else f"{serious} serious doubts stand"
-        return f"Not yet: it made {made:.2%} where {held_what} made {held:.2%}, but {doubts} against it."
+        return f"Not yet: {_beside(made, held, held_what)}, {'but' if made > held else 'and'} {doubts} against it."
     return (
-        f"Nothing serious speaks against it: it made {made:.2%} where {held_what} made {held:.2%}. "
+        f"Nothing serious speaks against it: {_beside(made, held, held_what)}. "
         "That is the past, and only what was tried here is counted."
     )
+
+
+def _beside(made: float, held: float, held_what: str) -> str:
+    """Set the return beside that of holding; what holds all the time is set beside itself."""
+    if f"{made:.2%}" == f"{held:.2%}":
+        return f"it made {made:.2%}, just what {held_what} made"
+    return f"it made {made:.2%} where {held_what} made {held:.2%}"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from backtesting.data_loader import LoadedBars
 from backtesting.engine import BacktestEngine
-from backtesting.errors import BacktestError, LimitExceededError
+from backtesting.errors import BacktestError, LimitExceededError, UnknownNameError
 from backtesting.evaluation import Plan, evaluate
 from backtesting.job import JobContext, JobKind, Task
 from backtesting.sharing import Shared
@@ -88,10 +88,13 @@ def check(batch: BatchRequest, engine: BacktestEngine) -> None:
             "or symbols",
             field="parameters",
         )
-    for parameters in batch.parameters:
-        engine.plan(batch.of(batch.symbols[0], parameters, engine))
-    for symbol in batch.symbols[1:]:
-        engine.plan(batch.of(symbol, batch.parameters[0], engine))
+    try:
+        for parameters in batch.parameters:
+            engine.plan(batch.of(batch.symbols[0], parameters, engine))
+        for symbol in batch.symbols[1:]:
+            engine.plan(batch.of(symbol, batch.parameters[0], engine))
+    except UnknownNameError as error:
+        raise error.called("symbols") if error.field == "asset_symbol" else error from error
 
 
 def run(batch: BatchRequest, context: JobContext) -> Mapping[str, Any]:

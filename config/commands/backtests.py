@@ -15,7 +15,7 @@ from backtesting.reporting.text import report, trade_lines
 from backtesting.reports import ExportFormat
 from backtesting.types import BacktestRequest, Sizing
 from backtesting.verification import verify
-from config.commands.parsing import Commands, added, day, json_or_text, setting
+from config.commands.parsing import Commands, added, day, json_or_text, number, setting
 from config.program import Program
 
 LAST_TRADES = 5
@@ -152,7 +152,7 @@ READ_BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "take_profit": distance,
     "trailing_stop": distance,
 }
-READ_BY_TYPE: Mapping[Any, Callable[[str], Any]] = {date: day, float: json_or_text, int: json_or_text}
+READ_BY_TYPE: Mapping[Any, Callable[[str], Any]] = {date: day, float: number, int: number}
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:

@@ -44,8 +44,20 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def json_or_text(text: str) -> Any:
-    """Read what is JSON as JSON, and anything else as it stands."""
+    """Read what is JSON as JSON, and anything else as it stands, but for what was meant to be JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        if text.startswith(("{", "[")):
+            example = """'{"commission": 0.001}'"""
+            told = f"{text!r} is not JSON ({error}); names and texts stand in double quotes, as in {example}"
+            raise argparse.ArgumentTypeError(told) from None
+        return text
+
+
+def number(text: str) -> Any:
+    """Read a number."""
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, write it like 0.05") from None

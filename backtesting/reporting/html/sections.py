@@ -53,6 +53,11 @@ def _context(run: CompletedRun) -> str:
         said.append(
             f"The probability that the true Sharpe ratio is above 0 is {chance}, before counting what else was tried."
         )
+    if run.summary.metrics.get("dsr") is not None:
+        tried = run.summary.metrics["trials_counted"]
+        said.append(
+            f"That it is above what luck alone shows, with {tried} tried on this market, has {_told(run, 'dsr')}."
+        )
     return " ".join(said)
 
 
