@@ -154,6 +154,9 @@ backtest_runs = Table(
     CheckConstraint("(status = 'failed') = (error is not null)", name="reason_of_failure"),
     CheckConstraint("(status in ('completed', 'failed')) = (completed_at is not null)", name="end_of_run"),
     Index(None, "user_id", "created_at"),
+    Index(None, "user_id", "strategy_id", "created_at"),
+    Index(None, "user_id", "asset", "created_at"),
+    Index("ix_backtest_runs_without_result", "user_id", "created_at", postgresql_where=text("status <> 'completed'")),
     schema="app",
 )
 
@@ -164,6 +167,9 @@ def _of_run() -> ForeignKeyConstraint:
         ["user_id", "run_id"], [backtest_runs.c.user_id, backtest_runs.c.id], ondelete="CASCADE"
     )
 
+
+# what runs are ranked by in no time, however many there are
+SORTABLE = ("total_return", "sharpe_ratio", "max_drawdown", "win_rate", "profit_factor", "total_trades")
 
 backtest_results = Table(
     "backtest_results",
@@ -196,6 +202,7 @@ backtest_results = Table(
     Column("benchmark_curve", LargeBinary, comment="the same of buy and hold; null in runs from before it was stored"),
     PrimaryKeyConstraint("user_id", "run_id"),
     Index(None, "user_id", "config_hash"),
+    *(Index(f"ix_backtest_results_{name}", "user_id", text(f"{name} desc nulls last")) for name in SORTABLE),
     _of_run(),
     schema="app",
 )

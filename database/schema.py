@@ -16,7 +16,7 @@ from backtesting.errors import DatabaseUnavailableError, SchemaVersionError
 from database import roles
 
 # oldest first; importing Alembic to ask it would cost 0.7 s at every start
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE_SECONDS, POLL_SECONDS = 60.0, 0.1
 TRY_LOCK = sa.text("select pg_try_advisory_lock(5210394827611043307)")  # any constant of ours

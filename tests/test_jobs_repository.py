@@ -28,6 +28,7 @@ from backtesting.types import (
     TrialCount,
 )
 from database import roles
+from database.repository import run_search
 from database.repository.jobs import SqlJobQueue
 from database.stores import Stores
 from database.transactions import Transactions
@@ -444,6 +445,36 @@ def test_runs_are_found_by_what_they_are_and_ranked_by_any_metric(books: tuple[R
     assert ids(tag="sweep") == {run.id for run in (*made, idle)} and ids(tag="none") == set()
     assert ids(symbol="TEST", status=RunStatus.COMPLETED) == {run.id for run in (*made, idle)}
     assert ids(status=RunStatus.FAILED) == ids(since=date(2050, 1, 1)) == ids(symbol="IBM") == set()
+
+
+@pytest.mark.parametrize("metric", ["sharpe_ratio", "sortino_ratio"])
+def test_failed_runs_come_after_those_with_the_metric_across_pages(
+    books: tuple[RunRepository, TrialLedger], metric: str
+) -> None:
+    runs, _ = books
+    request, now = Desk(p_bars()).request(), datetime.now(UTC)
+    failed = Run(Run.new_id(), RunStatus.FAILED, request, created_at=now, completed_at=now, error="no bars")
+    runs.add(failed, None)
+    made = [tried(runs, parameters={"fast_period": fast, "slow_period": 20}) for fast in (5, 6, 7)]
+    best = sorted(made, key=lambda run: -(run.summary.metrics[metric] or 0))  # type: ignore[union-attr]
+
+    pages = [runs.find(RunFilter(sort_by=metric, limit=2, offset=offset)) for offset in (0, 2, 4)]
+
+    assert [[run.id for run in page.runs] for page in pages] == [[best[0].id, best[1].id], [best[2].id, failed.id], []]
+    assert runs.find(RunFilter(sort_by=metric, status=RunStatus.FAILED)).runs == [failed]
+
+
+def test_more_runs_than_are_worth_counting_are_told_as_more_than(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_search, "COUNTED", 1)
+    with closing(database.stores()) as stores:
+        for _ in range(4):
+            tried(stores.runs)
+
+        pages = [stores.runs.find(RunFilter(limit=limit)) for limit in (2, 3)]
+
+    assert [(page.total, page.is_all) for page in pages] == [(3, False), (4, True)]
 
 
 def test_pages_of_runs_follow_each_other(books: tuple[RunRepository, TrialLedger]) -> None:

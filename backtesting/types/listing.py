@@ -29,7 +29,8 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """Some of the runs that were found, and how many there are in all."""
+    """Some of the runs that were found, and how many there are: in all, or else at least."""
 
     runs: Sequence[Run]
     total: int
+    is_all: bool = True

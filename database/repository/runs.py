@@ -6,12 +6,11 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Row
+from sqlalchemy import Connection, Row
 from sqlalchemy.dialects.postgresql import insert
 
 from backtesting.errors import RunNotFoundError, shown
 from backtesting.types import (
-    NEWEST,
     RUN_ID_PATTERN,
     BacktestRequest,
     BacktestResult,
@@ -31,13 +30,10 @@ from backtesting.types import (
 from database.models import backtest_results, backtest_runs, backtest_trades, trading_strategies
 from database.repository.curves import unpack
 from database.repository.run_rows import add_runs
+from database.repository.run_search import WITH_SUMMARY, count_of, counted, page_of
 from database.transactions import Transactions
 
 TRADE_FIELDS = tuple(field.name for field in fields(Trade))
-SUMMARY_COLUMNS = ("metrics", "undefined", "flags", "counters", "provenance", "diagnostics")
-WITH_SUMMARY = sa.select(backtest_runs, *(backtest_results.c[name] for name in SUMMARY_COLUMNS)).outerjoin(
-    backtest_results, backtest_results.c.run_id == backtest_runs.c.id
-)
 
 
 class SqlRunRepository:
@@ -71,13 +67,12 @@ class SqlRunRepository:
 
     def find(self, wanted: RunFilter) -> RunPage:
         """Return the runs that fulfil the filter, page by page."""
-        chosen = WITH_SUMMARY.where(*_conditions(wanted))
-        page = chosen.order_by(*_order(wanted.sort_by)).offset(wanted.offset).limit(wanted.limit)
-        count = chosen.with_only_columns(sa.func.count(), maintain_column_froms=True)
+        page, count, most = page_of(wanted), count_of(wanted), counted(wanted)
 
         def read(connection: Connection) -> RunPage:
             runs = [_run(row) for row in connection.execute(page).all()]
-            return RunPage(runs, connection.scalar(count) or 0)
+            total = connection.scalar(count) or 0
+            return RunPage(runs, min(total, most), is_all=total <= most)
 
         return self._transactions.run(read)
 
@@ -129,30 +124,6 @@ def _register(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changes, where=differs))
     gone = trading_strategies.c.id.not_in([row["id"] for row in rows]) & trading_strategies.c.is_active
     connection.execute(sa.update(trading_strategies).where(gone).values(is_active=False))
-
-
-def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
-    table = backtest_runs.c
-    columns: list[tuple[Any, ColumnElement[Any]]] = [
-        (wanted.strategy_id, table.strategy_id),
-        (wanted.symbol, table.asset),
-        (wanted.status, table.status),
-    ]
-    conditions = [column == value for value, column in columns if value is not None]
-    if wanted.id_part is not None:
-        conditions.append(table.id.contains(wanted.id_part, autoescape=True))
-    if wanted.tag is not None:
-        conditions.append(table.tags.contains([wanted.tag]))
-    if wanted.since is not None:
-        conditions.append(table.created_at >= wanted.since)
-    return conditions
-
-
-def _order(sort_by: str) -> list[ColumnElement[Any]]:
-    newest = [backtest_runs.c.created_at.desc(), backtest_runs.c.id]
-    if sort_by == NEWEST:
-        return newest
-    return [backtest_results.c.metrics[sort_by].astext.cast(sa.Double).desc().nulls_last(), *newest]
 
 
 def _run(row: Row[Any]) -> Run:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 from typing import Annotated
 
@@ -112,7 +113,11 @@ def _listed(page: RunPage, wanted: RunFilter, jobs: list[Job]) -> CallToolResult
         next_offset=following if runs and following < total else None,
         jobs=[job_row(job) for job in jobs],
     )
-    lines = [*map(job_line, jobs), *run_lines(runs, wanted.sort_by), f"{len(runs)} of {total} runs"]
+    lines = [
+        *map(job_line, jobs),
+        *run_lines(runs, wanted.sort_by),
+        f"{len(runs)} of {'' if page.is_all else 'more than '}{total} runs",
+    ]
     lines += [f"next page: offset={following}"] if structure.next_offset else []
     lines += [LUCK] if wanted.sort_by != NEWEST and total > 1 else []
     return reply(structure, "\n".join(lines))
@@ -123,7 +128,7 @@ def _small(page: RunPage, sort_by: str, jobs: list[Job]) -> RunPage:
     sizes = [len(json.dumps(job_row(job))) + len(job_line(job)) for job in jobs]
     sizes += [len(json.dumps(run_row(run, sort_by))) + len(run_lines([run], sort_by)[1]) for run in page.runs]
     fitting = sum(size <= BYTES_OF_RUNS for size in accumulate(sizes)) - len(jobs)
-    return RunPage(page.runs[: max(fitting, 1)], page.total)
+    return replace(page, runs=page.runs[: max(fitting, 1)])
 
 
 def _status(found: Run | Job, offset: int = 0) -> str:
