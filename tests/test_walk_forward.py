@@ -9,10 +9,11 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from backtesting.errors import InvalidInputError, NoBarsError
+from backtesting.errors import InvalidInputError, LimitExceededError, NoBarsError
 from backtesting.jobs.folds import WalkForwardRequest
 from backtesting.objective import Objective
-from backtesting.types import Bars, Chunk, Run
+from backtesting.submission import Jobs
+from backtesting.types import NS_PER_DAY, Asset, AssetClass, Bars, Chunk, Run, Timeframe
 from backtesting.walk_forward.windows import Scheme
 from tests.fixtures.in_memory import Desk, day
 from tests.fixtures.series import bars_of, daily
@@ -191,6 +192,31 @@ def test_a_planted_edge_is_found() -> None:
     assert result["metrics"]["psr"] > 0.99 and result["positive_windows"] == 1.0
 
 
+# Markets with other days
+
+
+@pytest.mark.parametrize("asset_class", [AssetClass.CRYPTO, AssetClass.FX])
+def test_windows_of_hours_are_cut_where_the_days_of_the_market_begin(asset_class: AssetClass) -> None:
+    bench = Bench()
+    hours = wandering(3, 40 * 24)
+    bars = Bars(hours.time[0] + np.arange(len(hours)) * NS_PER_DAY // 24, *hours.ohlcv)
+    bench.desk = Desk(bars, Asset("HOURLY", "Hourly", asset_class, "USD"), Timeframe.H1)
+    bench.jobs = Jobs(bench.queue, bench.kinds, bench.desk.engine, lambda: None)
+    scheme = Scheme(train_sessions=10, test_sessions=5, purge_bars=30, embargo_bars=3)
+    span = {"start_date": day(1), "end_date": day(38), "timeframe": Timeframe.H1}
+
+    job = bench.done(asked(bench, scheme, **span))
+
+    # 38 days from the second on: 10 to train, 2 for 30 purged hours, then 5 at a time
+    assert job.error is None and job.result
+    assert [row["test"] for row in job.result["windows"]] == [
+        [day(first).isoformat(), day(first + 4).isoformat()] for first in (13, 18, 23, 28, 33)
+    ]
+    assert [row["train"][1] for row in job.result["windows"]] == [day(n).isoformat() for n in (10, 15, 20, 25, 30)]
+    assert len(job.result["picture"]["equity"][0]) <= 402
+    assert job.result["metrics"]["total_trades"] == sum(row["test_trades"] for row in job.result["windows"]) > 10
+
+
 # Refusals
 
 
@@ -221,6 +247,17 @@ def test_a_strategy_without_ranges_needs_a_space() -> None:
 
     with pytest.raises(InvalidInputError, match="space: buy_and_hold has no ranges of its own"):
         bench.jobs.submit(WalkForwardRequest(request=bench.desk.request("buy_and_hold")))
+
+
+def test_more_sets_and_windows_than_the_limit_are_refused_with_the_ways_to_stay_under_it() -> None:
+    bench = Bench(bars=wandering(1, 700))
+    wide = {"fast_period": tuple(range(2, 52)), "slow_period": tuple(range(60, 160))}
+    request = bench.desk.request("sma_crossover")
+
+    with pytest.raises(LimitExceededError, match=r"space: 5,000 sets in each of 250 windows.*at most 1,000,000"):
+        bench.jobs.submit(
+            WalkForwardRequest(request=request, space=wide, scheme=Scheme(train_sessions=200, test_sessions=2))
+        )
 
 
 def test_without_a_space_the_ranges_of_the_strategy_are_searched() -> None:

@@ -16,8 +16,10 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from backtesting.jobs.batch import BatchRequest
+from backtesting.jobs.folds import WalkForwardRequest
 from backtesting.strategies import STRATEGIES
-from backtesting.types import Job, JobStatus, Run, RunFilter
+from backtesting.types import BacktestRequest, Job, JobStatus, Run, RunFilter
+from backtesting.walk_forward.windows import Scheme
 from config.database import LazyEngine
 from database.embedded.server import EmbeddedPostgres
 from database.stores import Stores
@@ -198,6 +200,31 @@ def test_a_worker_whose_postgres_is_killed_goes_on_when_it_is_back(
         job = house.ended(job_id)
 
     assert results(house, job) == undisturbed
+
+
+def test_a_walk_forward_whose_worker_is_killed_comes_to_what_an_undisturbed_one_does(house: House) -> None:
+    asked = WalkForwardRequest(
+        request=BacktestRequest.model_validate(IBM),
+        space={"fast_period": tuple(range(2, 22)), "slow_period": tuple(range(40, 100))},
+        scheme=Scheme(test_sessions=252),
+    )
+    first, second = (Run.new_id() for _ in range(2))
+    for job_id in (first, second):
+        house.stores.jobs.submit(job_id, "walk_forward", asked.model_dump(mode="json"))
+    with house.process("worker") as worker:
+        house.begun(first)
+        worker.kill()
+        worker.wait()
+    stored = house.chunks(first)
+    house.let_the_lease_run_out()
+
+    with house.process("worker"):
+        killed, undisturbed = house.ended(first), house.ended(second)
+
+    assert 0 < len(stored) < killed.progress.done and (killed.attempt, undisturbed.attempt) == (2, 1)
+    assert killed.error is None and killed.result and undisturbed.result
+    assert {**killed.result, "tag": ""} == {**undisturbed.result, "tag": ""}
+    assert house.chunks(first) == house.chunks(second) == list(range(len(killed.result["windows"])))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

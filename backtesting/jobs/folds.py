@@ -8,10 +8,10 @@ from pydantic import Field
 
 from backtesting.data_loader import LoadedBars
 from backtesting.engine import BacktestEngine
-from backtesting.errors import InvalidInputError, Problem
+from backtesting.errors import InvalidInputError, LimitExceededError, Problem
 from backtesting.evaluation import Plan
 from backtesting.objective import Objective
-from backtesting.parameter_grid import ParameterGrid, expand
+from backtesting.parameter_grid import MOST_COMBINATIONS, ParameterGrid, expand
 from backtesting.sweep import with_first_day, with_history
 from backtesting.types import BacktestRequest, Input, SearchSpace, Tags, ValueRange, Values
 from backtesting.walk_forward.fold import Fold
@@ -50,6 +50,7 @@ class Folds:
         grid = expand(type(plan.strategy), space_of(asked, plan), plan.request.parameters)
         plan, whole = engine.load(plan, 0)
         windows = windows_of(whole.session, asked.scheme)
+        _require_few(len(grid), len(windows.each))
         return cls(engine, asked.objective, with_history(plan, grid), grid, windows)
 
     def require_warm(self) -> None:
@@ -86,6 +87,15 @@ class Folds:
         first, last = self.windows.days(span)
         changed = self.plan.request.model_copy(update={"start_date": first, "end_date": last, **changes})
         return self.engine.load(self.engine.plan(changed))
+
+
+def _require_few(sets: int, windows: int) -> None:
+    if sets * windows > MOST_COMBINATIONS:
+        raise LimitExceededError(
+            f"space: {sets:,} sets in each of {windows:,} windows, and together at most {MOST_COMBINATIONS:,} may be "
+            "evaluated: narrow a range, raise its step, or raise test_sessions",
+            field="space",
+        )
 
 
 def space_of(asked: WalkForwardRequest, plan: Plan) -> SearchSpace:

@@ -8,7 +8,7 @@
 4. Efficiency, drift and doubts make up the verdict (`judging.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -44,7 +44,7 @@ def run(asked: WalkForwardRequest, context: JobContext) -> Mapping[str, Any]:
     _Desk(asked, folds, context).work()
     rows = [context.chunks[window.number] for window in folds.windows.each]
     context.progress(len(rows), len(rows), "windows")
-    told = _result(folds, rows, stitched(folds, rows))
+    told = _result(folds, rows, stitched(folds, rows, context.require_held))
     return told | {"trials_counted": _tried(folds, context), "tag": context.job_id}
 
 
@@ -121,10 +121,16 @@ def row_of(folds: Folds, window: Window, outcome: Fitted) -> dict[str, Any]:
     }
 
 
-def stitched(folds: Folds, rows: Sequence[Row]) -> OutOfSample:
-    """Evaluate the tests again and join them; BacktestError where one no longer comes to what its row says."""
+def stitched(folds: Folds, rows: Sequence[Row], look: Callable[[], None]) -> OutOfSample:
+    """Evaluate the tests again and join them; BacktestError where one no longer comes to what its row says.
+
+    `look` is called before each test; what it raises ends the work.
+    """
     plan, loaded = folds.span()
-    tests = [_stretch(folds, window, row) for window, row in zip(folds.windows.each, rows, strict=True)]
+    tests = []
+    for window, row in zip(folds.windows.each, rows, strict=True):
+        look()
+        tests.append(_stretch(folds, window, row))
     return stitch(plan, loaded, evaluate(plan, loaded), tests)
 
 
