@@ -9,12 +9,12 @@ import pytest
 
 from backtesting.asset_edit import AssetEditor
 from backtesting.assets import spellings_of
-from backtesting.data_import import DataImporter, load_samples
+from backtesting.data_import import DataImporter
 from backtesting.errors import BacktestError, InvalidInputError, UnknownNameError
 from backtesting.ports import AssetCatalog, AssetStore, BarSource, BarStore
 from backtesting.price_files import Hints, PriceFile
 from backtesting.types import Asset, AssetClass, AssetEdit, AssetSearch, Severity, Timeframe, validated
-from tests.fixtures.in_memory import InMemoryBars
+from tests.fixtures.in_memory import stocked
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = "Date,Open,High,Low,Close,Volume"
@@ -48,8 +48,7 @@ class Shelf:
 @pytest.fixture(params=["in memory", "PostgreSQL"])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
     if request.param == "in memory":
-        twin = InMemoryBars()
-        load_samples(DataImporter(twin, twin), stored=())
+        twin = stocked()
         yield Shelf(twin, twin, twin, twin, tmp_path)
     else:
         stores = request.getfixturevalue("database").stores()

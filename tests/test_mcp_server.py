@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import structlog
 from mcp import Client, MCPError
+from mcp.server import MCPServer
 from mcp.types import CallToolResult
 
 from backtesting.judgement import JUDGED
@@ -61,11 +62,20 @@ def stores(template: Database) -> Iterator[Stores]:
     stores.close()
 
 
-@pytest.fixture(params=["auto", "legacy"])
-async def client(stores: Stores, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Client]:
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="module")
+def server(stores: Stores, reports: Path) -> MCPServer[Any]:
     registry = StrategyRegistry(STRATEGIES)
-    services = services_on(stores, registry, reports=tmp_path)
-    server = build_server(registry, lambda: services)
+    services = services_on(stores, registry, reports=reports)
+    return build_server(registry, lambda: services)
+
+
+@pytest.fixture(params=["auto", "legacy"])
+async def client(server: MCPServer[Any], request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     ready, done = asyncio.Future[Client](), asyncio.Event()
 
     async def hold() -> None:
@@ -652,12 +662,14 @@ async def test_runs_are_written_to_files_that_are_named_and_linked(client: Clien
     ],
 )
 async def test_an_export_that_cannot_be_meant_is_told_and_writes_nothing(
-    client: Client, tmp_path: Path, arguments: dict[str, Any], words: list[str]
+    client: Client, reports: Path, arguments: dict[str, Any], words: list[str]
 ) -> None:
+    before = {each.name for each in os.scandir(reports)}
+
     told = await refused(client, "export_backtest", arguments)
 
     assert [word for word in words if word not in told] == []
-    assert list(os.scandir(tmp_path)) == []
+    assert {each.name for each in os.scandir(reports)} == before
 
 
 async def test_the_report_of_a_run_is_a_resource(client: Client) -> None:

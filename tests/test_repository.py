@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from backtesting.data_import import DataImporter, load_samples
+from backtesting.data_import import DataImporter
 from backtesting.data_sources import SAMPLES
 from backtesting.engine import BacktestEngine
 from backtesting.errors import BadBarsError, RunNotFoundError, UnknownNameError
@@ -40,7 +40,7 @@ from config.database import LazyEngine
 from database import roles
 from database.repository.curves import LONG, pack, unpack
 from database.stores import Stores
-from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns, no_record
+from tests.fixtures.in_memory import InMemoryBars, InMemoryRuns, no_record, stocked
 from tests.fixtures.postgres import Database, cache_folder
 from tests.fixtures.series import sample_bars
 
@@ -75,8 +75,7 @@ class Kept(RunRepository):
 @pytest.fixture(params=["in memory", "PostgreSQL"])
 def bars(request: pytest.FixtureRequest) -> Iterator[tuple[BarSource, BarStore]]:
     if request.param == "in memory":
-        twin = InMemoryBars()
-        load_samples(DataImporter(twin, twin), stored=())
+        twin = stocked()
         yield twin, twin
     else:
         stores = request.getfixturevalue("database").stores()
@@ -96,9 +95,7 @@ def runs(request: pytest.FixtureRequest) -> Iterator[RunRepository]:
 
 @pytest.fixture
 def source() -> InMemoryBars:
-    twin = InMemoryBars()
-    load_samples(DataImporter(twin, twin), stored=())
-    return twin
+    return stocked()
 
 
 def completed(runs: RunRepository, source: BarSource, request: BacktestRequest = REQUEST) -> tuple[Run, BacktestResult]:
