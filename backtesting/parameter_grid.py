@@ -1,8 +1,8 @@
 """The combinations of a search space that a strategy accepts, as columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import compress, product
 from math import prod
 from typing import Any
 
@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from backtesting.errors import InvalidInputError, Problem, did_you_mean
 from backtesting.strategy import Sizing, Strategy, parameter_names, split_position_size
-from backtesting.types import Integers, SearchSpace
+from backtesting.types import Booleans, Integers, SearchSpace
 
 MOST_COMBINATIONS = 1_000_000
 POSITION_SIZE = "position_size"
 Column = NDArray[Any]
+Allowed = Callable[[Mapping[str, Any]], Booleans]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +39,17 @@ class ParameterGrid:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def __getitem__(self, span: slice) -> "ParameterGrid":
+    def __getitem__(self, span: slice | Integers) -> "ParameterGrid":
         columns = {name: column[span] for name, column in self.columns.items()}
         return ParameterGrid(self.strategy, self.fixed, columns, self.skipped, self.reason, self.longest, self.slowest)
 
     def parameters(self, number: int) -> dict[str, Any]:
         """Return all parameters of one set, as a request has them."""
-        return {**self.fixed, **{name: column[number].item() for name, column in self.columns.items()}}
+        return {**self.fixed, **self.own(number)}
+
+    def own(self, number: int) -> dict[str, Any]:
+        """Return the parameters that tell one set from the others."""
+        return {name: column.item(number) for name, column in self.columns.items()}
 
     def column(self, name: str) -> Column:
         """Return one parameter of all sets; one that all share takes no memory."""
@@ -59,24 +64,29 @@ class ParameterGrid:
 
 
 def expand(
-    strategy: type[Strategy], space: SearchSpace, fixed: Mapping[str, Any], most: int = MOST_COMBINATIONS
+    strategy: type[Strategy],
+    space: SearchSpace,
+    fixed: Mapping[str, Any],
+    most: int = MOST_COMBINATIONS,
+    allowed: Allowed | None = None,
 ) -> ParameterGrid:
     """Return every combination of the space that the strategy accepts, the last parameter changing fastest.
 
-    `fixed` are the parameters of the request. InvalidInputError where the space names an unknown parameter, has more
-    than `most` combinations, or none that the strategy accepts.
+    `fixed` are the parameters of the request; `allowed` tells of columns of combinations which to try.
+    InvalidInputError where the space names an unknown parameter, has more than `most` combinations, or none that is
+    allowed and that the strategy accepts.
     """
-    _require_known(strategy, space)
-    axes = {name: _fitting(strategy, name, space) for name in space.parameters}
-    if (count := prod(map(len, axes.values()))) > most:
-        raise InvalidInputError(
-            [Problem("space", f"{count:,} combinations, at most {most:,}: narrow a range, or raise its step")]
-        )
+    axes = axes_of(strategy, space, most)
+    count = prod(map(len, axes.values()))
     rest = {name: value for name, value in fixed.items() if name not in axes}
+    tried = np.ones(count, np.bool_) if allowed is None else allowed(rest | _columns(axes, np.arange(count)))
     survey = _Survey(strategy)
-    kept = np.fromiter((survey.accepts(rest | each) for each in _combinations(axes)), np.bool_, count)
+    accepted = (survey.accepts(rest | each) for each in compress(_combinations(axes), tried))
+    kept = tried.copy()
+    kept[tried] = np.fromiter(accepted, np.bool_, np.count_nonzero(tried))
     if survey.longest is None or survey.slowest is None:
-        raise InvalidInputError([Problem("space", f"none of {count:,} combinations is valid: {survey.reason}")])
+        reason = survey.reason or "the constraints exclude them all"
+        raise InvalidInputError([Problem("space", f"none of {count:,} combinations is valid: {reason}")])
     return ParameterGrid(
         strategy=strategy,
         fixed=rest,
@@ -86,6 +96,17 @@ def expand(
         longest=survey.longest,
         slowest=survey.slowest,
     )
+
+
+def axes_of(strategy: type[Strategy], space: SearchSpace, most: int = MOST_COMBINATIONS) -> dict[str, Column]:
+    """Return the values to try of each parameter; InvalidInputError where one is unknown, or there are too many."""
+    _require_known(strategy, space)
+    axes = {name: _fitting(strategy, name, space) for name in space.parameters}
+    if (count := prod(map(len, axes.values()))) > most:
+        raise InvalidInputError(
+            [Problem("space", f"{count:,} combinations, at most {most:,}: narrow a range, or raise its step")]
+        )
+    return axes
 
 
 class _Survey:

@@ -60,10 +60,7 @@ def sweep(
     `on_chunk` is told the sets done and the sets in all after each chunk; what it raises ends the sweep. NoBarsError
     where the bars end before the set with the longest warm-up can decide and fill.
     """
-    if plan.request.sizing is not None and POSITION_SIZE in grid.columns:
-        raise InvalidInputError(
-            [Problem("space", "position_size is short for sizing percent_equity: drop one of the two")]
-        )
+    require_one_size(plan, grid)
     common = with_first_day(with_history(plan, grid), loaded, grid)
     parts = []
     for part in _evaluated(common, loaded, grid, threads):
@@ -76,6 +73,20 @@ def sweep(
 def evaluate_chunk(plan: Plan, loaded: LoadedBars, part: ParameterGrid, threads: int = 1) -> Figures:
     """Return the figures of a part of a grid; `plan` has the whole grid's history and first day. All can be pickled."""
     return joined(_evaluated(plan, loaded, part, threads))
+
+
+def require_one_size(plan: Plan, grid: ParameterGrid) -> None:
+    """Refuse a space that sizes positions of a request that has a sizing of its own."""
+    if plan.request.sizing is not None and POSITION_SIZE in grid.columns:
+        raise InvalidInputError(
+            [Problem("space", "position_size is short for sizing percent_equity: drop one of the two")]
+        )
+
+
+def plan_of(plan: Plan, grid: ParameterGrid, number: int) -> Plan:
+    """Return the plan of the single run of one set."""
+    strategy, size = grid.made(number)
+    return replace(plan, request=_request_of(plan.request, grid, number), strategy=strategy, position_size=size)
 
 
 def with_history(plan: Plan, grid: ParameterGrid) -> Plan:
@@ -133,10 +144,8 @@ def _one_by_one(plan: Plan, loaded: LoadedBars, grid: ParameterGrid, threads: in
 
 def _single(plan: Plan, loaded: LoadedBars, grid: ParameterGrid, number: int) -> Summary | str:
     """Return what the single run of a set says, or why it is refused."""
-    strategy, size = grid.made(number)
-    request = _request_of(plan.request, grid, number)
     try:
-        return evaluate(replace(plan, request=request, strategy=strategy, position_size=size), loaded).summary
+        return evaluate(plan_of(plan, grid, number), loaded).summary
     except BacktestError as error:
         return str(error)
 

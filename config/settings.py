@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         10_000_000, alias="BACKTEST_INLINE_BARS", ge=0, description="Bars above which a run goes to a worker process"
     )
     runs_of_a_batch: int = Field(10_000, alias="BACKTEST_RUNS_OF_A_BATCH", ge=1, description="Runs of one batch")
+    combinations: int = Field(
+        1_000_000, alias="BACKTEST_COMBINATIONS", ge=1, description="Parameter sets of one optimisation"
+    )
     task_seconds: float = Field(
         600.0, alias="BACKTEST_TASK_SECONDS", gt=0, description="Seconds that one part of a long job may take"
     )

@@ -47,7 +47,7 @@ LEVELS = (
     ("sweep",),
     ("walk_forward", "kernels"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),
-    ("import_report", "fetching", "reports", "job", "running", "replay"),
+    ("import_report", "fetching", "reports", "job", "running", "replay", "optimization"),
     ("file_import", "provider_import", "jobs", "worker", "submission", "verification"),
     ("explanation",),
 )
@@ -79,6 +79,7 @@ KNOWN_TO = {
     "tqdm": ("utils.progress",),
     "yfinance": ("backtesting.providers.yahoo",),
     "ccxt": ("backtesting.providers.ccxt_exchange",),
+    "optuna": ("backtesting.optimization.tpe",),
     "duckdb": ("backtesting.providers.duckdb_query",),
 }
 ENVIRONMENT = {"environ", "getenv", "environb"}

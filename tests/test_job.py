@@ -27,6 +27,7 @@ from backtesting.jobs.backtest import LongBacktest
 from backtesting.jobs.batch import BatchRequest
 from backtesting.jobs.folds import WalkForwardRequest
 from backtesting.objective import Objective
+from backtesting.optimization.request import OptimizationRequest
 from backtesting.submission import Jobs
 from backtesting.types import Bars, Chunk, Input, Job, JobStatus, Limits, Run, Timeframe
 from backtesting.walk_forward.windows import Scheme
@@ -40,6 +41,14 @@ from utils.process import LocalExecutor
 
 SETS = [{"fast_period": fast, "slow_period": slow} for fast in range(2, 8) for slow in range(10, 20)]
 BATCH = BatchRequest(strategy_id="sma_crossover", symbols=["TEST"], parameters=SETS)
+
+SEARCH = OptimizationRequest(
+    strategy_id="sma_crossover",
+    asset_symbol="TEST",
+    space={"fast_period": (2, 3, 4, 5), "slow_period": (10, 12, 14, 16, 18)},
+    min_trades=1,
+    stop_loss=0.2,
+)
 
 
 THREADS = partial(ThreadPoolExecutor, 2)
@@ -119,6 +128,7 @@ class Bench:
 REQUESTS: dict[str, Callable[[Bench], Input]] = {
     "backtest": lambda bench: LongBacktest(request=bench.desk.request("sma_crossover")),
     "batch": lambda _: BATCH,
+    "optimization": lambda _: SEARCH,
     "walk_forward": lambda bench: WalkForwardRequest(
         request=bench.desk.request("sma_crossover"),
         space={"fast_period": (2, 3, 5), "slow_period": (8, 13)},

@@ -18,6 +18,7 @@ class Limits:
     bars: int = 20_000_000
     inline_bars: int = 10_000_000
     runs_of_a_batch: int = 10_000
+    combinations: int = 1_000_000
     task_seconds: float = 600.0
     task_memory_mb: int = 4096
     processes: int = 2
