@@ -7,7 +7,7 @@ from backtesting.errors import UnknownNameError, did_you_mean, shown
 from backtesting.markets import COIN_QUOTES, COINS, CRYPTO_VENUES, CURRENCIES, CURRENCY_OF, METALS, MIC_OF
 from backtesting.ports import AssetCatalog, AssetStore, BarSource
 from backtesting.sessions import exchange_named
-from backtesting.types import AssetEdit, AssetEntry
+from backtesting.types import AssetClass, AssetEdit, AssetEntry
 
 BY_HAND = "set by hand: "
 NO_EXCHANGE, OTHER_EXCHANGE = "none", "other:"
@@ -32,6 +32,8 @@ class AssetEditor:
         if edit.exchange is not None:
             changed["exchange"] = known_exchange(edit.exchange)
         asset = replace(entry.asset, **changed)
+        if _lost_its_exchange(entry, edit):
+            asset = replace(asset, exchange=None)
         self._store.describe(asset, _reasons(entry, list(changed)))
         return self._catalog.entry(asset.symbol)
 
@@ -62,6 +64,12 @@ def known_exchange(name: str) -> str | None:
         f"code, such as XNYS, or '{OTHER_EXCHANGE}{name[:20]}' for one whose hours are not known, or '{NO_EXCHANGE}'",
         field="exchange",
     )
+
+
+def _lost_its_exchange(entry: AssetEntry, edit: AssetEdit) -> bool:
+    """Tell whether an exchange was inferred with another class: coins and currencies trade on none."""
+    by_hand = any(each.startswith(BY_HAND) and "exchange" in each for each in entry.reasons)
+    return edit.asset_class in (AssetClass.CRYPTO, AssetClass.FX) and edit.exchange is None and not by_hand
 
 
 def _reasons(entry: AssetEntry, changed: Sequence[str]) -> list[str]:

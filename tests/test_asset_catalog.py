@@ -152,6 +152,21 @@ def test_an_edit_changes_what_it_names_says_so_and_survives_the_next_import(shel
     assert shelf.catalog.entry("XYZQ") == edited
 
 
+@pytest.mark.parametrize("asset_class", [AssetClass.CRYPTO, AssetClass.FX])
+def test_what_is_said_to_trade_on_no_exchange_loses_the_inferred_one_and_keeps_one_set_by_hand(
+    shelf: Shelf, asset_class: AssetClass
+) -> None:
+    shelf.take("XYZQ", *DAYS[:2])
+    assert shelf.bars.asset("XYZQ").exchange == "XNYS"
+
+    edited = shelf.editor.edit("XYZQ", AssetEdit(asset_class=asset_class))
+    assert (edited.asset.exchange, edited.reasons[-1]) == (None, "set by hand: asset_class")
+
+    shelf.editor.edit("XYZQ", AssetEdit(exchange="binance"))
+    assert shelf.editor.edit("XYZQ", AssetEdit(asset_class=asset_class)).asset.exchange == "BINANCE"
+    assert shelf.editor.edit("XYZQ", AssetEdit(asset_class=AssetClass.ETF)).asset.exchange == "BINANCE"
+
+
 @pytest.mark.parametrize(
     ("exchange", "kept"),
     [("NASDAQ", "XNAS"), ("xlon", "XLON"), ("binance", "BINANCE"), ("other:My broker", "My broker"), ("none", None)],

@@ -10,6 +10,7 @@ import numpy as np
 from backtesting.data_quality.adjustment import ACTIONS_LOST, AFTER_FIRST_PART, CHANGING, actions_on, adj_close_of
 from backtesting.data_quality.cadence import settle
 from backtesting.data_quality.ledger import Kind, Ledger
+from backtesting.data_quality.market_fit import WEEKENDS, ZONE, weekends, zone
 from backtesting.data_quality.rules import RULES, Evidence
 from backtesting.data_quality.single_rows import ROW_RULES
 from backtesting.sessions import end_of, missing, session_of
@@ -195,7 +196,7 @@ class Inspection:
     def _judge(self, bars: Bars, rows: PriceRows, known: int, timeframe: Timeframe) -> None:
         gaps = missing(self._asset, timeframe, bars.time[max(known - 1, 0) :])
         evidence = Evidence(bars, known, rows.line, actions_on(rows), self._asset, timeframe, gaps)
-        for kind, rule in RULES:
+        for kind, rule in (*RULES, (ZONE, zone), (WEEKENDS, weekends)):
             found = rule(evidence)
             self._ledger.add(kind, found.count, found.lines, found.named)
 
