@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from backtesting.data_loader import load_bars, require_period
 from backtesting.errors import BacktestError
@@ -15,7 +15,7 @@ from backtesting.provenance import data_hash
 from backtesting.reporting.charts import ChartKind, Theme, render
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.exports import files
-from backtesting.reporting.html import page
+from backtesting.reporting.html import chart_of, page
 from backtesting.resampling import AnyTimeframe
 from backtesting.types import Bars, Run
 
@@ -38,6 +38,10 @@ class Reports:
     def chart(self, run_id: str, kind: ChartKind, theme: Theme = "light") -> bytes:
         """Return a picture of a completed run, as PNG."""
         return render(kind, self.completed(run_id, with_bars=kind == "price"), theme)
+
+    def curves(self, run_id: str) -> dict[str, Any]:
+        """Return what the page for a chat needs to draw a completed run."""
+        return chart_of(self.completed(run_id))
 
     def page(self, run_ids: Sequence[str]) -> str:
         """Return the report of one run, or the comparison of up to six, as one page of HTML that needs no network."""

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from backtesting import VERSION
 from backtesting.errors import BacktestError, DefectError, InvalidInputError
 from backtesting.strategy import StrategyRegistry
+from mcp_server.chart_app import SHOWN_BY, chart_app
 from mcp_server.completions import add_completions
 from mcp_server.guides import add_guides
 from mcp_server.prompts import add_prompts, readable_refusals
@@ -91,6 +92,7 @@ def build_server(
         version=VERSION,
         instructions=INSTRUCTIONS,
         middleware=[*middleware, readable_refusals, calls],
+        extensions=[chart_app()],
         tools=tools_of(toolset, registry, services, calls),
     )
     add_resources(server, registry, services)
@@ -108,7 +110,7 @@ def tools_of(
     batches, runs, reports = BatchTools(services, calls), RunTools(services), ReportTools(services)
     audit, walks = AuditTools(services), WalkForwardTools(services, calls)
     standard = [
-        brief(backtests.run_backtest, "Run a backtest", writes=True),
+        brief(backtests.run_backtest, "Run a backtest", writes=True, meta=SHOWN_BY),
         brief(backtests.get_backtest_results, "Read a backtest"),
         brief(strategies.list_strategies, "List strategies"),
         brief(strategies.validate_strategy, "Check parameters"),
@@ -119,7 +121,7 @@ def tools_of(
         brief(runs.list_backtests, "List runs"),
         brief(runs.get_backtest_status, "Status"),
         brief(runs.cancel_backtest, "Cancel", writes=True),
-        strict(reports.plot_backtest, "Draw a backtest"),
+        strict(reports.plot_backtest, "Draw a backtest", meta=SHOWN_BY),
     ]
     research = [
         brief(batches.run_batch, "Run a batch", writes=True),
@@ -133,7 +135,9 @@ def tools_of(
     return standard if toolset == "standard" else [*standard, *research]
 
 
-def strict(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:
+def strict(
+    function: Callable[..., Any], title: str, *, writes: bool = False, meta: dict[str, Any] | None = None
+) -> Tool:
     """Make a tool of a method: its docstring is the description, its annotations are the schema."""
     annotations = ToolAnnotations(
         title=title,
@@ -142,7 +146,7 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
         open_world_hint=False,
     )
     description = inspect.getdoc(function)
-    made = StrictTool.from_function(function, title=title, description=description, annotations=annotations)
+    made = StrictTool.from_function(function, title=title, description=description, annotations=annotations, meta=meta)
     arguments = made.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
@@ -152,8 +156,10 @@ def strict(function: Callable[..., Any], title: str, *, writes: bool = False) ->
     return made
 
 
-def brief(function: Callable[..., Any], title: str, *, writes: bool = False) -> Tool:
+def brief(
+    function: Callable[..., Any], title: str, *, writes: bool = False, meta: dict[str, Any] | None = None
+) -> Tool:
     """Make a tool whose reply is listed as an object and no more."""
-    made = strict(function, title, writes=writes)
+    made = strict(function, title, writes=writes, meta=meta)
     made.fn_metadata.output_schema = {"type": "object"}
     return made

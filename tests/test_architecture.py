@@ -52,7 +52,7 @@ LEVELS = (
     ("explanation",),
 )
 INSIDE_MCP_SERVER = (
-    ("data_folders", "progress", "guides"),
+    ("data_folders", "progress", "guides", "chart_app"),
     ("schemas", "services", "waiting"),
     ("tools",),
     ("resources", "prompts", "completions"),

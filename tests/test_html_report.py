@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -18,18 +16,12 @@ from backtesting.reporting.completed_run import CompletedRun
 from backtesting.reporting.html import page
 from backtesting.reporting.text import value
 from backtesting.types import Asset, AssetClass, Diagnostic, Flag, Timeframe, Trade, Weight
+from tests.fixtures.browser import browse, in_a_browser
 from tests.fixtures.completed import MINUTE, completed, of_every_size, walk
 from tests.fixtures.in_memory import Desk
 
 HALF_A_MEGABYTE = 500_000
 LOADING = {"src", "href", "srcset", "action", "data", "poster", "background", "formaction", "style"}
-BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
-                if (found := shutil.which(name))), None)  # fmt: skip
-in_a_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium on this computer")
-OFFLINE = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=4000"
-).split()
 
 
 @dataclass
@@ -200,7 +192,7 @@ def test_names_that_are_hostile_are_shown_and_do_nothing(ibm: CompletedRun) -> N
 
     for html in (page([hostile]), page([hostile, ibm])):
         reader = read(html)
-        assert reader.tags.count("script") == 3
+        assert reader.tags.count("script") == 4
         assert "img" not in reader.tags and symbol in " ".join(reader.said)
         assert asset.name in " ".join(reader.said)
         assert asset.currency == data_of(reader)["unit"] or symbol in data_of(reader)["runs"][0]["name"]
@@ -226,20 +218,6 @@ def test_a_run_stored_without_its_benchmark_is_drawn_alone(ibm: CompletedRun) ->
     (curves,) = data_of(read(page([replace(ibm, benchmark=None)])))["runs"]
 
     assert "held" not in curves
-
-
-def browse(html: str, folder: Path) -> tuple[str, str]:
-    """Open the page in a browser and return the document after its scripts, and what the browser complained of."""
-    path = folder / "report.html"
-    path.write_text(html, encoding="utf-8")
-    done = subprocess.run(
-        [str(BROWSER), *OFFLINE, f"--user-data-dir={folder / 'profile'}", "--dump-dom", path.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
 @in_a_browser

@@ -54,6 +54,7 @@ from backtesting.types import (
     Timeframe,
     validated,
 )
+from mcp_server.chart_app import with_curves
 from mcp_server.schemas.answers import image, reply
 from mcp_server.schemas.backtests import (
     DRAWDOWN_COLUMNS,
@@ -159,9 +160,11 @@ class BacktestTools:
         run = await (self._long if is_long else self._short)(services, asked, wait_seconds, ctx)
         if run.status is RunStatus.RUNNING:
             return reply(RunReply.of(run), f"{headline(run)}; follow it with get_backtest_status('{run.id}')")
-        pictures, missed = drawn(services.reports, run.id) if include_chart else ([], "")
+        draw = partial(drawn, services.reports, run.id)
+        pictures, missed = await anyio.to_thread.run_sync(draw) if include_chart else ([], "")
         told, text = in_short(run)
-        return reply(told, text + MORE + missed, *pictures)
+        answer = reply(told, text + MORE + missed, *pictures)
+        return await anyio.to_thread.run_sync(with_curves, answer, ctx, services.reports, run.id)
 
     async def _short(self, services: Services, asked: LongBacktest, seconds: float, _: Any) -> Run:
         """Run beside us in a thread."""

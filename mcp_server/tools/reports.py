@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, ResourceLink, TextContent
 
 from backtesting.errors import BacktestError
@@ -12,6 +13,7 @@ from backtesting.reporting.runs import job_lines
 from backtesting.reporting.text import doubts, headline
 from backtesting.reports import ExportFormat
 from backtesting.types import Job, Run
+from mcp_server.chart_app import with_curves
 from mcp_server.schemas.answers import image
 from mcp_server.services import Services
 
@@ -33,7 +35,11 @@ class ReportTools:
         self._services = services
 
     def plot_backtest(
-        self, backtest_id: str, kind: Literal[ChartKind, JobChartKind] = "equity", theme: Theme = "light"
+        self,
+        context: Context[Any, Any],
+        backtest_id: str,
+        kind: Literal[ChartKind, JobChartKind] = "equity",
+        theme: Theme = "light",
     ) -> CallToolResult:
         """Draw a run. Use it to show how it went."""
         services = self._services()
@@ -43,7 +49,8 @@ class ReportTools:
         run = services.run(backtest_id)
         picture = image(services.reports.chart(run.id, kind, theme))
         lines = [headline(run), f"Picture: {kind}.", *doubts(run.require_summary())]
-        return CallToolResult(content=[picture, _text(lines)])
+        answer = CallToolResult(content=[picture, _text(lines)])
+        return with_curves(answer, context, services.reports, run.id) if kind == "equity" else answer
 
     def export_backtest(self, backtest_ids: list[str], format: ExportFormat) -> CallToolResult:  # noqa: A002 - the argument's name on the wire
         """Write runs to files. Use it to keep or share them; html compares up to 6."""

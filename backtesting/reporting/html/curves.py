@@ -1,7 +1,7 @@
-"""The curves of a report in few points, as JSON for the page's own script."""
+"""The curves of a report in few points, for the page's own script."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,25 +10,29 @@ from tsdownsample import MinMaxDownsampler
 from backtesting.reporting.completed_run import CompletedRun
 from backtesting.types import Floats, Integers
 
-POINTS = 2000  # of all curves together
+POINTS = 2000
 NS_PER_SECOND = 1_000_000_000
 DIGITS = 7
 
 
-def curves_json(runs: Sequence[CompletedRun]) -> str:
-    """Return the curves; the text may stand in a script element, whatever the names in it."""
-    shown = {"unit": runs[0].asset.currency if len(runs) == 1 else "growth of 1", "runs": _all(runs)}
+def curves(runs: Sequence[CompletedRun], points: int = POINTS) -> dict[str, Any]:
+    """Return equity and drawdown of the runs and of buy and hold, in about so many points of all curves together."""
+    return {"unit": runs[0].asset.currency if len(runs) == 1 else "growth of 1", "runs": _all(runs, points)}
+
+
+def as_json(shown: Mapping[str, Any]) -> str:
+    """Return text that may stand in a script element, whatever the names in it."""
     text = json.dumps(shown, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _all(runs: Sequence[CompletedRun]) -> list[dict[str, Any]]:
+def _all(runs: Sequence[CompletedRun], points: int) -> list[dict[str, Any]]:
     """Return each run's curves; buy and hold once for each series that was held."""
     told, held = [], set()
     for run in runs:
         request = run.run.request
         series = (request.asset_symbol, request.timeframe, request.start_date, request.end_date)
-        told.append(_curves(run, POINTS // len(runs), alone=len(runs) == 1, with_benchmark=series not in held))
+        told.append(_curves(run, points // len(runs), alone=len(runs) == 1, with_benchmark=series not in held))
         held.add(series)
     return told
 
