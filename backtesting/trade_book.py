@@ -90,6 +90,8 @@ def _extreme(pick: np.ufunc, prices: Floats, first: Integers, behind: Integers) 
         return np.empty(0)
     neutral = np.inf if pick is np.minimum else -np.inf
     bounds = np.empty(2 * len(first), np.int64)
-    bounds[::2], bounds[1::2] = np.minimum(first, len(prices)), behind
-    extremes: Floats = pick.reduceat(np.append(prices, neutral), bounds)[::2]
+    last = len(prices) - 1
+    bounds[::2], bounds[1::2] = np.minimum(first, last), np.minimum(behind, last)
+    extremes: Floats = pick.reduceat(prices, bounds)[::2]
+    extremes = np.where(behind > last, pick(extremes, prices[last]), extremes)
     return np.where(behind > first, extremes, neutral)

@@ -35,7 +35,7 @@ class BarCache:
     def get(self, series: str, version: str) -> Bars | None:
         """Return the bars of this version of the series, or None where they are not cached."""
         try:
-            return self._opened(self._path(series, version))
+            return self._opened(series, version)
         except (OSError, ValueError):
             return None
 
@@ -63,9 +63,9 @@ class BarCache:
     def _path(self, series: str, version: str) -> Path:
         return self._folder / f"{self._prefix}-{series}.{version}.npy"
 
-    @staticmethod
-    def _open(path: Path) -> Bars:
+    def _open(self, series: str, version: str) -> Bars:
         """Map a file; ValueError when it is not whole."""
+        path = self._path(series, version)
         table = np.lib.format.open_memmap(path, mode="r")
         with path.open("rb") as file:
             file.seek(-CHECKSUM_BYTES, os.SEEK_END)

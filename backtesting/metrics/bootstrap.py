@@ -73,7 +73,7 @@ def _sums(values: Floats, blocks: Resampling) -> tuple[Floats, Floats]:
     for first in range(0, SAMPLES, SAMPLES_AT_ONCE):
         samples = slice(first, first + SAMPLES_AT_ONCE)
         part = slice(bounds[first], bounds[first + SAMPLES_AT_ONCE])
-        block = running.take(blocks.end[part], mode="clip")  # in range, but checking that takes twice as long
-        block -= running.take(blocks.start[part], mode="clip")
+        block = running.take(blocks.end[part], mode="wrap")  # all in range; the fastest of the modes
+        block -= running.take(blocks.start[part], mode="wrap")
         np.add.reduceat(block, blocks.first[samples] - part.start, out=sums[samples])
     return sums.real, sums.imag
