@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from backtesting.metrics import measure
+from backtesting.metrics.curves import deepest_drawdown_of, drawdown_of
 from backtesting.metrics.growth import Drawdown, Growth, rolling_sharpe, totals_of, worst_drawdowns, years_of
 from backtesting.types import NS_PER_DAY, EquityCurve, Floats
 from tests.fixtures.evidence import CAPITAL, FIRST_DAY, days, evidence_of_equity
@@ -181,3 +182,12 @@ def test_a_year_without_a_position_is_left_out_of_the_rolling_ones() -> None:
 
     assert found is not None
     assert found.windows == 2  # of three pairs of sessions, the first does not move
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [sample_bars("ibm").close, np.linspace(1.0, 2.0, 50), np.array([1.0, 1.0 - 1e-13, 1.0]), np.array([5.0])],
+    ids=["ibm", "rising", "rounding", "one"],
+)
+def test_the_deepest_drawdown_alone_is_the_lowest_of_all_to_the_last_bit(levels: Floats) -> None:
+    assert deepest_drawdown_of(levels) == drawdown_of(levels).min()

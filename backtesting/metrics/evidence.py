@@ -8,7 +8,14 @@ from math import sqrt
 import numpy as np
 
 from backtesting.metrics.bootstrap import resampled_sharpe, resampling
-from backtesting.metrics.curves import drawdown_of, returns_between, session_ends, session_levels, spells
+from backtesting.metrics.curves import (
+    deepest_drawdown_of,
+    drawdown_of,
+    returns_between,
+    session_ends,
+    session_levels,
+    spells,
+)
 from backtesting.metrics.undefined import Undefined, Value, mean, spread, varying
 from backtesting.types import NS_PER_DAY, Bars, Booleans, Floats, Integers, Simulation
 
@@ -134,7 +141,7 @@ class Evidence:
     @cached_property
     def drawdown(self) -> Floats:
         """Equity below its running maximum, as a fraction <= 0; the initial capital, then every bar: n + 1 values."""
-        return self._drawdown(self.simulation.equity)
+        return drawdown_of(self._from_capital(self.simulation.equity))
 
     @cached_property
     def deepest_drawdown(self) -> float:
@@ -149,7 +156,7 @@ class Evidence:
     @cached_property
     def deepest_benchmark_drawdown(self) -> float:
         """The deepest point of buy and hold's."""
-        return float(np.minimum.reduce(self._drawdown(self.simulation.benchmark)))
+        return deepest_drawdown_of(self._from_capital(self.simulation.benchmark))
 
     @cached_property
     def exposure(self) -> Floats:
@@ -218,8 +225,8 @@ class Evidence:
         base = None if self.base_time is None else self.initial_capital
         return returns_between(session_levels(self.session_ends, equity, base))
 
-    def _drawdown(self, equity: Floats) -> Floats:
-        return drawdown_of(np.concatenate([[self.initial_capital], equity]))
+    def _from_capital(self, equity: Floats) -> Floats:
+        return np.concatenate([[self.initial_capital], equity])
 
 
 Compute = Callable[[Evidence], Value]
