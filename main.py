@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from backtesting.errors import BacktestError, InvalidInputError
-from config.commands import backtests, data, server
+from config.commands import backtests, data, research, server
 from config.commands.parsing import Parser
 from config.program import Program
 from config.settings import read_settings
 from utils.logger import tell
 
-FAMILIES = (server, backtests, data)
+FAMILIES = (server, backtests, research, data)
 SIGNAL_EXIT = 128
 
 

@@ -68,6 +68,26 @@ def test_a_backtest_takes_strategy_symbol_parameters_and_terms(capsys: pytest.Ca
     assert "raw prices" in told and "zero_costs" in told and "unadjusted_split_suspected" in told
 
 
+def test_a_walk_forward_shows_whether_chosen_parameters_held_up(capsys: pytest.CaptureFixture[str]) -> None:
+    spaces = ["--space", "fast_period=[5,10]", "--space", 'slow_period={"low":20,"high":60,"step":20}']
+    windows = "--train 400 --test 100 --anchored --end 2003-12-31".split()
+
+    code = main.main(["walk-forward", "sma_crossover", "IBM", *spaces, *windows])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    # the 401st day of the sample
+    assert "sma_crossover on IBM 1d, 5 windows, tested 2001-10-05 to" in told
+    assert "6 sets a window" in told and "Believe it? " in told and "Each window starts flat" in told
+
+
+def test_a_walk_forward_that_cannot_be_meant_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main.main("walk-forward sma_crossover IBM --train 5000".split())
+
+    assert code == 1
+    assert "train_sessions" in capsys.readouterr().err
+
+
 def test_a_stored_run_is_reported_and_exported_below_the_data_directory(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_readme_lists_every_command(capsys: pytest.CaptureFixture[str]) -> N
         "demo",
         "backtest",
         "verify",
+        "walk-forward",
         "import",
         "fetch",
         "assets",

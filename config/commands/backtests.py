@@ -62,15 +62,20 @@ def add_to(commands: Commands) -> None:
     parser = added(commands, "backtest", backtest)
     parser.add_argument("strategy", help="strategy id, e.g. sma_crossover")
     parser.add_argument("symbol", help="stored symbol, e.g. IBM")
-    parser.add_argument("--set", action="append", type=setting, default=[], metavar="NAME=VALUE", help="a parameter")
-    for name, field in BacktestRequest.model_fields.items():
-        if name not in POSITIONAL:
-            _add_option(parser, name, field)
+    add_run_options(parser)
     again = added(commands, "verify", verify_runs)
     again.add_argument("ids", nargs="+", metavar="ID", help=ID)
     export = added(commands, "report", write_reports)
     export.add_argument("ids", nargs="+", metavar="ID", help=ID)
     export.add_argument("--format", choices=get_args(ExportFormat), default="html", help="default: %(default)s")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the parameters and every option of a run but strategy and symbol."""
+    parser.add_argument("--set", action="append", type=setting, default=[], metavar="NAME=VALUE", help="a parameter")
+    for name, field in BacktestRequest.model_fields.items():
+        if name not in POSITIONAL:
+            _add_option(parser, name, field)
 
 
 def demo(program: Program, _: argparse.Namespace) -> int:
