@@ -99,6 +99,22 @@ def test_no_process_outlives_the_one_that_started_it_even_when_that_is_killed(tm
     until(lambda: is_gone(process), seconds=2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own means are Linux's")
+def test_a_process_whose_compiled_code_lets_nobody_else_run_does_not_outlive_its_parent(
+    tmp_path: Path,
+) -> None:
+    code = (
+        f"from tests.fixtures.tasks import lead_deaf\nif __name__ == '__main__': lead_deaf({str(tmp_path / 'told')!r})"
+    )
+    leader = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT)
+    process = process_in(tmp_path / "told")
+
+    leader.kill()
+    leader.wait()
+
+    until(lambda: is_gone(process), seconds=2)
+
+
 def test_a_companion_is_started_once_and_again_when_it_died(tmp_path: Path) -> None:
     told = tmp_path / "told"
     companion = Companion([sys.executable, "-c", ECHO, str(told)], tmp_path)

@@ -78,6 +78,13 @@ def start_process(memory_mb: int) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "only for child processes"  # noqa: S101
     when(parent.join, lambda: os._exit(PARENT_IS_GONE))
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - only there on POSIX
+
+        # The thread above needs the interpreter, which compiled code may hold. Our end of the parent's pipe sends SIGIO
+        # when the other end is gone, and SIGIO ends a process that does not handle it.
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, fcntl.fcntl(parent.sentinel, fcntl.F_GETFL) | os.O_ASYNC)
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - only there on POSIX
 

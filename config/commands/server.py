@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
@@ -21,11 +21,12 @@ from utils.logger import configure_logging
 from utils.watch import when
 
 if TYPE_CHECKING:
+    from backtesting.worker import Worker
     from config import compiling
 else:
     compiling = Late("config.compiling")  # for what runs long, after it has started
 
-STOP_SECONDS = 0.5  # within which work is given back, however busy the worker is
+STOP_SECONDS, GIVE_BACK_SECONDS = 0.3, 0.7  # within which work is given back, however busy the worker is
 
 
 def add_to(commands: Commands) -> None:
@@ -81,21 +82,29 @@ def worker(program: Program, options: argparse.Namespace) -> int:
     if options.until_eof:
         when(sys.stdin.read, stop.set)
 
-    serving = program.application().worker()
-    compiling.compile_aside()
-    when(stop.wait, partial(end_anyway, program, serving.release, ended))
-    serving.run(stop)
+    serving: list[Worker] = []
+    when(stop.wait, partial(end_anyway, program, serving, ended))
+    serving.append(program.application().worker())
+    serving[0].run(stop)
     ended.set()
     return 0
 
 
-def end_anyway(program: Program, release: Callable[[], None], ended: Event) -> None:
-    """End the process where its work does not let go of it."""
+def end_anyway(program: Program, serving: "Sequence[Worker]", ended: Event) -> None:
+    """End the process where its work, or its start, does not let go of it."""
     if not ended.wait(STOP_SECONDS):
-        with suppress(BacktestError):
-            release()
+        given_back = Event()
+        when(partial(give_back, serving), given_back.set)
+        given_back.wait(GIVE_BACK_SECONDS)
         program.leave()
         os._exit(0)
+
+
+def give_back(serving: "Sequence[Worker]") -> None:
+    """Give back what is unfinished, where the database can be reached."""
+    with suppress(BacktestError):
+        for worker in serving:
+            worker.release()
 
 
 def doctor(program: Program, _: argparse.Namespace) -> int:
