@@ -30,6 +30,8 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"space": {"fast": [3, 5]}}, ["space.fast", "did you mean 'fast_period'"]),
     ({"space": {"fast_period": {"low": 10, "high": 5, "step": 1}}}, ["space.fast_period"]),
     ({"space": {}}, ["space"]),
+    ({"constraints": ["fast_period <"]}, ["constraints", "write e.g."]),
+    ({"constraints": ["fast < 3"]}, ["constraints.0", "did you mean 'fast_period'"]),
     ({"train_sessions": 5000}, ["train_sessions", "1719 sessions", "choose a longer period"]),
     ({"test_sessions": 1}, ["test_sessions", "greater than or equal to 2"]),
     ({"embargo_bars": 63}, ["embargo_bars", "raise test_sessions"]),

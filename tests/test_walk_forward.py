@@ -245,7 +245,7 @@ def test_a_first_day_to_trade_is_the_windows_own_business() -> None:
 def test_a_strategy_without_ranges_needs_a_space() -> None:
     bench = Bench(bars=wandering(1, 240))
 
-    with pytest.raises(InvalidInputError, match="space: buy_and_hold has no ranges of its own"):
+    with pytest.raises(InvalidInputError, match="space: buy_and_hold has none of its own left to search"):
         bench.jobs.submit(WalkForwardRequest(request=bench.desk.request("buy_and_hold")))
 
 
@@ -258,6 +258,29 @@ def test_more_sets_and_windows_than_the_limit_are_refused_with_the_ways_to_stay_
         bench.jobs.submit(
             WalkForwardRequest(request=request, space=wide, scheme=Scheme(train_sessions=200, test_sessions=2))
         )
+
+
+def test_constraints_say_which_sets_are_tried() -> None:
+    bench = Bench(bars=wandering(3, 240))
+    narrowed = asked(bench).model_copy(update={"constraints": ("4 * fast_period <= slow_period",)})
+
+    result = bench.done(narrowed).result
+
+    # of 2, 3, 5 and 8, 13, 21: 2 with all three, 3 with 13 and 21, 5 with 21
+    assert result and result["sets"] == 3 + 2 + 1
+    assert all(4 * row["parameters"]["fast_period"] <= row["parameters"]["slow_period"] for row in result["windows"])
+
+
+def test_parameters_that_are_set_are_not_searched_and_fit_the_sets_that_are() -> None:
+    bench = Bench(bars=wandering(3, 240))
+    # 60 is not below the default of 50, but below all that are searched
+    request = bench.desk.request("sma_crossover", parameters={"fast_period": 60})
+
+    job = bench.done(WalkForwardRequest(request=request, space={"slow_period": (61, 62)}, scheme=SCHEME))
+
+    assert job.error is None and job.result and list(job.result["drift"]) == ["slow_period"]
+    with pytest.raises(InvalidInputError, match=r"parameters.fast_period: is searched by space, too"):
+        bench.jobs.submit(WalkForwardRequest(request=request, space=SPACE, scheme=SCHEME))
 
 
 def test_without_a_space_the_ranges_of_the_strategy_are_searched() -> None:

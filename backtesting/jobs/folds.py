@@ -11,9 +11,11 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import InvalidInputError, LimitExceededError, Problem
 from backtesting.evaluation import Plan
 from backtesting.objective import Objective
-from backtesting.parameter_grid import MOST_COMBINATIONS, ParameterGrid, expand
-from backtesting.sweep import with_first_day, with_history
-from backtesting.types import BacktestRequest, Input, SearchSpace, Tags, ValueRange, Values
+from backtesting.optimization.request import Inequality, OptimizationRequest
+from backtesting.optimization.study import grid_of
+from backtesting.parameter_grid import ParameterGrid
+from backtesting.sweep import require_one_size, with_first_day, with_history
+from backtesting.types import BacktestRequest, Input, Tags, ValueRange, Values
 from backtesting.walk_forward.fold import Fold
 from backtesting.walk_forward.windows import Scheme, Span, Window, Windows, windows_of
 
@@ -23,9 +25,23 @@ class WalkForwardRequest(Input):
 
     request: BacktestRequest
     space: Annotated[Mapping[str, ValueRange | Values], Field(min_length=1)] | None = None
+    constraints: Annotated[tuple[Inequality, ...], Field(strict=False, max_length=10)] = ()
     objective: Objective = Objective()
     scheme: Scheme = Scheme()
     tags: Tags = ()
+
+    @property
+    def search(self) -> OptimizationRequest:
+        """The same search as an optimisation has it."""
+        request = self.request
+        return OptimizationRequest(
+            strategy_id=request.strategy_id,
+            asset_symbol=request.asset_symbol,
+            parameters=request.parameters,
+            sizing=request.sizing,
+            space=self.space,
+            constraints=self.constraints,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +62,12 @@ class Folds:
         """Divide the period; what cannot be meant, or is too short for one window, is refused."""
         if asked.request.trade_from is not None:
             raise InvalidInputError([Problem("trade_from", "the windows say when trading begins: move start_date")])
-        plan = engine.plan(asked.request)
-        grid = expand(type(plan.strategy), space_of(asked, plan), plan.request.parameters)
-        plan, whole = engine.load(plan, 0)
+        request = asked.request.model_copy(update={"parameters": {}})
+        grid = grid_of(asked.search, type(engine.plan(request).strategy), engine.limits.combinations)
+        plan, whole = engine.load(engine.plan(request.model_copy(update={"parameters": grid.parameters(0)})), 0)
+        require_one_size(plan, grid)
         windows = windows_of(whole.session, asked.scheme)
-        _require_few(len(grid), len(windows.each))
+        _require_few(len(grid), len(windows.each), engine.limits.combinations)
         return cls(engine, asked.objective, with_history(plan, grid), grid, windows)
 
     def require_warm(self) -> None:
@@ -89,23 +106,10 @@ class Folds:
         return self.engine.load(self.engine.plan(changed))
 
 
-def _require_few(sets: int, windows: int) -> None:
-    if sets * windows > MOST_COMBINATIONS:
+def _require_few(sets: int, windows: int, most: int) -> None:
+    if sets * windows > most:
         raise LimitExceededError(
-            f"space: {sets:,} sets in each of {windows:,} windows, and together at most {MOST_COMBINATIONS:,} may be "
-            "evaluated: narrow a range, raise its step, or raise test_sessions",
+            f"space: {sets:,} sets in each of {windows:,} windows, and together at most {most:,} may be evaluated: "
+            "narrow a range, raise its step, or raise test_sessions",
             field="space",
         )
-
-
-def space_of(asked: WalkForwardRequest, plan: Plan) -> SearchSpace:
-    """Return the space asked for, or the ranges that the strategy says are worth trying."""
-    if asked.space:
-        return SearchSpace(parameters=asked.space)
-    ranges = type(plan.strategy).search
-    if not ranges:
-        told = f"{plan.request.strategy_id} has no ranges of its own: name parameters and their values"
-        raise InvalidInputError([Problem("space", told)])
-    return SearchSpace(
-        parameters={name: ValueRange(low=each.low, high=each.high, step=each.step) for name, each in ranges.items()}
-    )

@@ -22,9 +22,10 @@ from backtesting.job import JobContext, JobKind, Task
 from backtesting.jobs.folds import Folds, WalkForwardRequest
 from backtesting.reporting.curve import extremes
 from backtesting.sharing import Shared
+from backtesting.sweep import plan_of
 from backtesting.types import NS_PER_DAY, BacktestResult, Chunk, EquityCurve, Run, Trial
 from backtesting.walk_forward.drift import changed, drift_of
-from backtesting.walk_forward.fold import Fitted, Fold, fit, with_set
+from backtesting.walk_forward.fold import Fitted, Fold, fit
 from backtesting.walk_forward.judging import Evidence, efficiency_of, judge
 from backtesting.walk_forward.stitching import OutOfSample, Stretch, stitch
 from backtesting.walk_forward.windows import Window
@@ -85,7 +86,7 @@ class _Desk:
         """Return the run of the test and what there is to store of it: nothing where the same run is known."""
         if outcome.chosen is None or outcome.tested is None:
             return None
-        engine, plan = self._context.engine, with_set(fold.test, fold.grid, outcome.chosen.number)
+        engine, plan = self._context.engine, plan_of(fold.test, fold.grid, outcome.chosen.number)
         if known := engine.known(plan, fold.test_bars):
             return known, None
         begun = engine.begun(plan, tags=(*self._asked.tags, self._context.job_id))
@@ -108,9 +109,7 @@ def row_of(folds: Folds, window: Window, outcome: Fitted) -> dict[str, Any]:
         "train": days[0],
         "test": days[1],
         "number": chosen.number if chosen else None,
-        "parameters": {name: folds.grid.column(name)[chosen.number].item() for name in folds.grid.columns}
-        if chosen
-        else None,
+        "parameters": folds.grid.own(chosen.number) if chosen else None,
         "train_sharpe": trained.get("sharpe_ratio"),
         "train_annual_return": trained.get("annual_return"),
         "train_trades": trained.get("total_trades"),
@@ -139,7 +138,7 @@ def _stretch(folds: Folds, window: Window, row: Row) -> Stretch:
     if row["test_return"] is None:
         return Stretch(bars, None, capital)
     plan, loaded = folds.test(window)
-    tested = evaluate(with_set(plan, folds.grid, row["number"]), loaded)
+    tested = evaluate(plan_of(plan, folds.grid, row["number"]), loaded)
     if tested.summary.metrics["total_return"] != row["test_return"]:
         raise BacktestError("the stored bars changed while the walk-forward was at work: run it again")
     return Stretch(bars, tested, capital)

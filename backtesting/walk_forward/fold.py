@@ -5,7 +5,7 @@ the bars before it, and is closed at its last close, costs included. So a positi
 window nor taken over from the last one, and each test equals the single run of its own request.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -16,7 +16,7 @@ from backtesting.evaluation import Plan, evaluate, year_of
 from backtesting.objective import Objective, rank
 from backtesting.parameter_grid import ParameterGrid
 from backtesting.provenance import config_hash, data_hash
-from backtesting.sweep import SweepResult, sweep
+from backtesting.sweep import SweepResult, plan_of, sweep
 from backtesting.types import BacktestResult, MetricValue, Trial
 
 NOTHING_QUALIFIES = "no parameter set qualified on the train span"
@@ -64,17 +64,10 @@ def fit(fold: Fold) -> Fitted:
         return Fitted(trial, None, None, trained.figures.failure or NOTHING_QUALIFIES)
     chosen = Chosen(int(ranked[0]), trained.figures.metrics(int(ranked[0])))
     try:
-        tested = evaluate(with_set(fold.test, fold.grid, chosen.number), fold.test_bars)
+        tested = evaluate(plan_of(fold.test, fold.grid, chosen.number), fold.test_bars)
     except BacktestError as error:
         return Fitted(trial, chosen, None, str(error))
     return Fitted(trial, chosen, tested, None)
-
-
-def with_set(plan: Plan, grid: ParameterGrid, number: int) -> Plan:
-    """Return the plan of one set of the grid."""
-    strategy, size = grid.made(number)
-    request = plan.request.model_copy(update={"parameters": grid.parameters(number)})
-    return replace(plan, request=request, strategy=strategy, position_size=size)
 
 
 def _trial(fold: Fold, trained: SweepResult) -> Trial:

@@ -23,6 +23,8 @@ WINDOWS = {
 }
 SPACE = 'values of a parameter: [5,10,20] or {"low":5,"high":50,"step":5} (default: the strategy\'s own ranges)'
 
+WHERE = "which sets to try, e.g. 'fast_period < slow_period / 2'"
+
 
 def add_to(commands: Commands) -> None:
     """Add the family to the command line."""
@@ -30,6 +32,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("strategy", help="strategy id, e.g. sma_crossover")
     parser.add_argument("symbol", help="stored symbol, e.g. IBM")
     parser.add_argument("--space", action="append", type=setting, default=[], metavar="NAME=VALUES", help=SPACE)
+    parser.add_argument("--where", action="append", default=[], metavar="INEQUALITY", help=WHERE)
     for name, told in WINDOWS.items():
         flag = f"--{name.partition('_')[0]}"
         parser.add_argument(flag, dest=name, type=int, default=argparse.SUPPRESS, metavar="COUNT", help=told)
@@ -50,6 +53,7 @@ def walk_forward(program: Program, options: argparse.Namespace) -> int:
         WalkForwardRequest,
         request=services.engine.whole_request(options.strategy, options.symbol, **parameters, **terms),
         space=dict(options.space) or None,
+        constraints=options.where,
         objective=validated(Objective, metric=options.metric, min_trades=options.min_trades),
         scheme=validated(Scheme, **windows),
     )

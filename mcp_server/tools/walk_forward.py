@@ -36,6 +36,7 @@ class WalkForwardTools:
         strategy_id: str,
         asset_symbol: str,
         space: Annotated[dict[str, Any] | None, Field(description=RANGES)] = None,
+        constraints: Annotated[list[str], Field(description="e.g. fast_period < slow_period / 2")] = [],  # noqa: B006
         train_sessions: int = 504,
         test_sessions: int = 126,
         anchored: bool = False,  # noqa: FBT001, FBT002 - a tool's arguments are named
@@ -68,7 +69,13 @@ class WalkForwardTools:
             lambda: services.engine.whole_request(strategy_id, asset_symbol, **given)
         )
         asked = validated(
-            WalkForwardRequest, request=request, space=space, objective=objective, scheme=scheme, tags=tags
+            WalkForwardRequest,
+            request=request,
+            space=space,
+            constraints=constraints,
+            objective=objective,
+            scheme=scheme,
+            tags=tags,
         )
         job = await self._calls.submitted(services.jobs, asked, ctx)
         job = await self._calls.job(services.jobs, job, wait_seconds, ctx)
