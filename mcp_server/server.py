@@ -38,8 +38,8 @@ from mcp_server.waiting import Calls
 INSTRUCTIONS = (
     "Backtests trading strategies on stored bars. list_assets names the assets, import_market_data adds some from the "
     "user's files, get_market_data shows their prices. list_strategies names the strategies, run_backtest runs one and "
-    "returns a backtest_id, get_backtest_results and get_metrics read it again at any time, plot_backtest draws it, "
-    "export_backtest writes its report. Signals decide at a close and fill at the next open, costs are charged on both "
+    "returns a backtest_id, get_backtest_results and get_metrics read it again at any time, plot_backtest draws it. "
+    "Signals decide at a close and fill at the next open, costs are charged on both "
     "sides. Fractions are not percent. Tell a run's verdict and diagnostics before praising it: few trades, no costs "
     "or a bull market make a strategy look better than it is."
 )

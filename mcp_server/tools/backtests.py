@@ -193,7 +193,7 @@ class BacktestTools:
     ) -> Annotated[CallToolResult, ResultsReply]:
         """Read a stored run: summary, trades, equity curve, returns by month and year, worst drawdowns.
 
-        Use it to look closer at a run, or at one of an earlier conversation.
+        Use it to show its trades, or to look closer at a run of an earlier conversation.
         """
         run = self._services().run(backtest_id)
         match section:

@@ -41,7 +41,7 @@ class ReportTools:
         kind: Literal[ChartKind, JobChartKind] = "equity",
         theme: Theme = "light",
     ) -> CallToolResult:
-        """Draw a run. Use it to show how it went."""
+        """Draw a picture of a run. Use it to see how it went."""
         services = self._services()
         if kind == "walk_forward":
             job = _ended(services.find(backtest_id), kind)
