@@ -47,7 +47,7 @@ FASTER_THAN: Mapping[str, Mapping[int, float]] = {
 }
 LARGEST_OF_SLOW = 100_000  # bars; beyond, these engines take minutes
 SLOW = ("backtrader", "nautilus_trader")
-SHORT, GATE = 1_260, 25.0  # a loaded machine disturbs both alike, so half of what is measured is regression enough
+SHORT, GATE = 1_260, 30.0  # 36 to 46 are measured on a busy machine, so a fifth less is regression enough
 
 
 def walk(count: int) -> Bars:
@@ -191,7 +191,7 @@ def rows(count: int, seconds: Mapping[str, Sequence[float]]) -> Iterator[str]:
 def gate(rounds: int) -> int:
     """Return 1 where a short call is not clearly faster than vectorbt's in the same run, whatever the machine."""
     seconds = measured(SHORT, rounds, {"vectorbt": sys.executable})
-    ratio = median(seconds["vectorbt"]) / median(seconds["ours"])
+    ratio = min(seconds["vectorbt"]) / min(seconds["ours"])  # what others on the machine disturbed least
     print(f"a run of {SHORT:,} bars is {ratio:,.0f} times faster than vectorbt's, at least {GATE:g}")
     return 0 if ratio >= GATE else 1
 
