@@ -29,6 +29,7 @@ from mcp_server.tools.backtests import BacktestTools
 from mcp_server.tools.batches import BatchTools
 from mcp_server.tools.data import DataTools
 from mcp_server.tools.guides import read_guide
+from mcp_server.tools.optimization import OptimizationTools
 from mcp_server.tools.reports import ReportTools
 from mcp_server.tools.runs import RunTools
 from mcp_server.tools.strategies import StrategyTools
@@ -109,6 +110,7 @@ def tools_of(
     backtests, strategies, data = BacktestTools(services, calls), StrategyTools(registry), DataTools(services)
     batches, runs, reports = BatchTools(services, calls), RunTools(services), ReportTools(services)
     audit, walks = AuditTools(services), WalkForwardTools(services, calls)
+    searches = OptimizationTools(services, calls)
     standard = [
         brief(backtests.run_backtest, "Run a backtest", writes=True, meta=SHOWN_BY),
         brief(backtests.get_backtest_results, "Read a backtest"),
@@ -125,6 +127,7 @@ def tools_of(
     ]
     research = [
         brief(batches.run_batch, "Run a batch", writes=True),
+        brief(searches.optimize_strategy, "Optimise parameters", writes=True),
         brief(walks.walk_forward, "Walk forward", writes=True),
         brief(runs.compare_backtests, "Compare runs"),
         brief(audit.explain_trade, "Explain a trade"),

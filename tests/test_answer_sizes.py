@@ -117,6 +117,7 @@ async def test_every_tool_answers_in_under_four_thousand_bytes_by_default(client
             "run_batch",
             {"strategy_id": "rsi", "symbols": ["IBM"], "parameters": [{}], "options": SPAN, "wait_seconds": 0},
         ),
+        ("optimize_strategy", {"strategy_id": "rsi", "asset_symbol": "IBM", "wait_seconds": 0}),
         ("walk_forward", {"strategy_id": "rsi", "asset_symbol": "IBM", "wait_seconds": 0}),
         ("compare_backtests", two),
         ("explain_trade", one | {"number": 0}),

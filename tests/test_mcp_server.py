@@ -48,9 +48,26 @@ IBM: dict[str, Any] = {
 STANDARD = ["run_backtest", "get_backtest_results", "list_strategies", "validate_strategy", "get_metrics"]
 STANDARD += ["import_market_data", "list_assets", "get_market_data"]
 STANDARD += ["list_backtests", "get_backtest_status", "cancel_backtest", "plot_backtest"]
-TOOLS = [*STANDARD, "run_batch", "walk_forward", "compare_backtests", "explain_trade", "verify_run", "export_backtest"]
+TOOLS = [
+    *STANDARD,
+    "run_batch",
+    "optimize_strategy",
+    "walk_forward",
+    "compare_backtests",
+    "explain_trade",
+    "verify_run",
+    "export_backtest",
+]
 TOOLS += ["read_guide"]
-WRITING = {"run_backtest", "import_market_data", "run_batch", "walk_forward", "cancel_backtest", "export_backtest"}
+WRITING = {
+    "optimize_strategy",
+    "run_backtest",
+    "import_market_data",
+    "run_batch",
+    "walk_forward",
+    "cancel_backtest",
+    "export_backtest",
+}
 WITHOUT_STRUCTURE = {"plot_backtest", "export_backtest", "read_guide"}
 SIXTY_KB = 60_000
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from backtesting.comparison import Comparison
+from backtesting.reporting.optimization import optimization_lines
 from backtesting.reporting.text import headline, table, value
 from backtesting.reporting.walk_forward import walk_forward_lines
 from backtesting.types import NEWEST, Job, Run
@@ -30,6 +31,8 @@ def job_lines(job: Job, offset: int = 0) -> list[str]:
     """Return where long work stands, and what it came to where that is told in rows, from number `offset` on."""
     if job.kind == "walk_forward" and job.result:
         return [job_line(job), *walk_forward_lines(job, offset)]
+    if job.kind == "optimization" and job.result:
+        return [job_line(job), *optimization_lines(job)]
     return [job_line(job)]
 
 

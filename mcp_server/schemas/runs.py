@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from backtesting.comparison import Comparison
 from backtesting.types import Job, MetricValue, Run
+from mcp_server.schemas.optimization import optimization_result
 from mcp_server.schemas.walk_forward import walk_forward_result
 
 KEYS_OF_A_ROW = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
@@ -113,6 +114,8 @@ def job_row(job: Job) -> dict[str, Any]:
 def _result(job: Job, offset: int) -> dict[str, Any] | None:
     if job.kind == "walk_forward" and job.result:
         return walk_forward_result(job.result, offset)
+    if job.kind == "optimization" and job.result:
+        return optimization_result(job.result)
     return _plain(job.result)
 
 

@@ -1,0 +1,68 @@
+"""An optimisation in plain text: the verdict first, then the best sets and the surface."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backtesting.reporting.text import table
+from backtesting.types import Job
+
+
+def optimization_lines(job: Job) -> list[str]:
+    """Return what an optimisation came to."""
+    result = job.result or {}
+    return [
+        result["verdict"],
+        _tried(result),
+        _line(result),
+        *table([["best sets", *_heading(result), "stability"], *(_row(row, result) for row in result["top"])]),
+        *_surface(result["surface"]),
+        f"The winner over the whole period is run {result['backtest_id']}: get_backtest_results('{result['tag']}')",
+    ]
+
+
+def _tried(result: Mapping[str, Any]) -> str:
+    typical, sets, metric = result["typical"], result["sets"], result["surface"]["metric"]
+    return (
+        f"{sets['tried']:,} of {sets['possible']:,} sets tried ({result['method']}), {sets['eligible']:,} could win; "
+        f"{metric} of the best {typical['best']:.4g}, of the median {typical['median']:.4g}; "
+        f"{typical['gained']:.0%} made money"
+    )
+
+
+def _line(result: Mapping[str, Any]) -> str:
+    spans = [f"{name} {span['start_date']} to {span['end_date']}" for name, span in result["periods"].items()]
+    deflated = "undefined" if result["dsr"] is None else f"{result['dsr']:.2f}"
+    return (
+        f"{', '.join(spans)}; deflated Sharpe {deflated} of {result['trials_counted']:,} trials, of which the luckiest "
+        f"without skill would show a Sharpe ratio of {result['luckiest_sharpe']:.2f}"
+    )
+
+
+def _heading(result: Mapping[str, Any]) -> list[str]:
+    return [f"{period} {name}" for period in result["periods"] for name in _shown(result)]
+
+
+def _shown(result: Mapping[str, Any]) -> Sequence[str]:
+    return [name for name in result["columns"] if name not in {"max_drawdown", "total_trades"}][:2]
+
+
+def _row(row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    places = [result["columns"].index(name) for name in _shown(result)]
+    figures = [_cell(row.get(period), place) for period in result["periods"] for place in places]
+    return [json.dumps(row["parameters"]), *figures, _number(row["stability"])]
+
+
+def _cell(figures: Any, place: int) -> str:
+    return _number(figures[place]) if isinstance(figures, list) else "failed"
+
+
+def _surface(surface: Mapping[str, Any]) -> list[str]:
+    """Return the surface; a line of one row has no name for it."""
+    across = f", {surface['columns']} across" + (f", {surface['rows']} down" if surface["rows"] else "")
+    rows = [[label, *map(_number, row)] for label, row in zip(surface["row_values"], surface["best"], strict=True)]
+    return [f"best {surface['metric']} on train{across}", *table([["", *surface["column_values"]], *rows])]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
