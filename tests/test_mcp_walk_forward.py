@@ -33,7 +33,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"constraints": ["fast_period <"]}, ["constraints", "write e.g."]),
     ({"constraints": ["fast < 3"]}, ["constraints.0", "did you mean 'fast_period'"]),
     ({"train_sessions": 5000}, ["train_sessions", "1719 sessions", "choose a longer period"]),
-    ({"test_sessions": 1}, ["test_sessions", "greater than or equal to 2"]),
+    ({"test_sessions": 1}, ["test_sessions", "at least 2", "got 1"]),
     ({"embargo_bars": 63}, ["embargo_bars", "raise test_sessions"]),
     ({"metric": "sharpe"}, ["metric", "'sharpe_ratio'"]),
     ({"options": {"trade_from": "2001-01-02"}}, ["trade_from", "the windows say"]),
