@@ -19,6 +19,6 @@ def run_checks(checks: Iterable[Check], tell: Callable[[str], None]) -> bool:
         try:
             tell(f"ok    {check.name}: {check.look()}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the check found
-            tell(f"FAIL  {check.name}: {error or type(error).__name__}")
+            tell(f"FAIL  {check.name}: {str(error) or type(error).__name__}")
             all_well = False
     return all_well
