@@ -18,6 +18,8 @@ from tests.fixtures.postgres import Database, cache_folder
 from tests.fixtures.series import sample_bars
 
 ONE = sa.text("select 1")
+NOTE = sa.text("insert into app.trading_strategies values ('note', 'a', 'a', 'benchmark', '{}', '{}', true)")
+NOTES = sa.text("select count(*) from app.trading_strategies where id = 'note'")
 
 
 @pytest.fixture
@@ -73,6 +75,78 @@ def test_work_that_never_succeeds_is_given_up_after_three_attempts(
         transactions.run(work)
 
     assert attempts == [0, 1, 2]
+
+
+def test_a_statement_alone_is_repeated_on_another_connection_too(
+    database: Database, transactions: Transactions
+) -> None:
+    attempts: list[int] = []
+
+    def work(connection: Connection) -> int:
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            end_connections(database)
+        return int(connection.scalar(ONE) or 0)
+
+    assert transactions.alone(work) == 1
+    assert attempts == [0, 1]
+
+
+def test_a_statement_alone_that_never_succeeds_is_given_up_after_three_attempts(
+    database: Database, transactions: Transactions
+) -> None:
+    attempts: list[int] = []
+
+    def work(connection: Connection) -> None:
+        attempts.append(len(attempts))
+        end_connections(database)
+        connection.execute(ONE)
+
+    with pytest.raises(DatabaseUnavailableError, match="try again"):
+        transactions.alone(work)
+
+    assert attempts == [0, 1, 2]
+
+
+def test_only_what_is_run_together_has_a_transaction_around_it(transactions: Transactions) -> None:
+    def times(connection: Connection) -> int:
+        return len({connection.scalar(sa.text("select now()")) for _ in range(2)})  # when the transaction began
+
+    assert (transactions.run(times), transactions.alone(times)) == (1, 2)
+
+
+def test_a_connection_comes_back_from_a_statement_alone_as_it_was(transactions: Transactions) -> None:
+    user = sa.text("select current_setting('app.user_id')")
+
+    alone = transactions.alone(lambda connection: connection.scalar(user))
+
+    assert alone == transactions.run(lambda connection: connection.scalar(user)) == "local"
+    with pytest.raises(ZeroDivisionError):
+        transactions.run(lambda connection: connection.execute(NOTE) and 1 / 0)
+    assert transactions.alone(lambda connection: connection.scalar(NOTES)) == 0
+
+
+def test_a_statement_alone_joins_a_rehearsal_and_is_undone_with_it(transactions: Transactions) -> None:
+    def work(joined: Transactions) -> int:
+        joined.run(lambda connection: connection.execute(NOTE))
+        return int(joined.alone(lambda connection: connection.scalar(NOTES)) or 0)
+
+    assert transactions.rehearse(work) == 1
+    assert transactions.alone(lambda connection: connection.scalar(NOTES)) == 0
+
+
+def test_work_that_cannot_be_done_twice_is_done_once(database: Database, transactions: Transactions) -> None:
+    attempts: list[int] = []
+
+    def work(connection: Connection) -> None:
+        attempts.append(len(attempts))
+        end_connections(database)
+        connection.execute(ONE)
+
+    with pytest.raises(DatabaseUnavailableError, match="stored whole or not at all"):
+        transactions.once(work)
+
+    assert attempts == [0]
 
 
 def test_every_connection_asks_where_the_server_is(database: Database) -> None:
