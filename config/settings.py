@@ -21,6 +21,11 @@ def read_settings() -> "Settings":
     return Settings(_env_file=os.environ.get("BACKTEST_ENV_FILE", PROJECT / ".env") or None)
 
 
+def refuses_colour() -> bool:
+    """Tell whether the user wants no colours (https://no-color.org), or has a terminal without any."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
 def forget_libpq_settings() -> None:
     """Drop PGSERVICE, PGOPTIONS and their like: meant for another server, they would lead astray from our own."""
     for name in [each for each in os.environ if each.startswith("PG")]:

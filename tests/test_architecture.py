@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "backtesting": ("backtesting",),
     "config": (
         *("config", "backtesting", "database", "utils"),
-        *("mcp_server.services", "mcp_server.data_folders", "mcp_server.server"),
+        *("mcp_server.services", "mcp_server.data_folders", "mcp_server.server", "mcp_server.schemas"),
     ),
     "database": ("database", "backtesting.types", "backtesting.errors", "backtesting.assets"),
     "mcp_server": ("mcp_server", "backtesting", "utils"),

@@ -15,8 +15,11 @@ from backtesting.reporting.text import report, trade_lines
 from backtesting.reports import ExportFormat
 from backtesting.types import BacktestRequest, Sizing
 from backtesting.verification import verify
-from config.commands.parsing import Commands, added, day, json_or_text, number, setting
+from config.commands.parsing import Commands, added, day, json_or_text, number, setting, with_json
+from config.commands.showing import show, show_json
 from config.program import Program
+from mcp_server.schemas.audit import VerificationReply
+from mcp_server.schemas.backtests import RunReply
 
 LAST_TRADES = 5
 POSITIONAL = {"strategy_id": "strategy", "asset_symbol": "symbol", "parameters": "set"}
@@ -58,12 +61,12 @@ HELP = {
 
 def add_to(commands: Commands) -> None:
     """Add the family to the command line."""
-    added(commands, "demo", demo)
-    parser = added(commands, "backtest", backtest)
+    with_json(added(commands, "demo", demo))
+    parser = with_json(added(commands, "backtest", backtest))
     parser.add_argument("strategy", help="strategy id, e.g. sma_crossover")
     parser.add_argument("symbol", help="stored symbol, e.g. IBM")
     add_run_options(parser)
-    again = added(commands, "verify", verify_runs)
+    again = with_json(added(commands, "verify", verify_runs))
     again.add_argument("ids", nargs="+", metavar="ID", help=ID)
     export = added(commands, "report", write_reports)
     export.add_argument("ids", nargs="+", metavar="ID", help=ID)
@@ -78,9 +81,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
             _add_option(parser, name, field)
 
 
-def demo(program: Program, _: argparse.Namespace) -> int:
+def demo(program: Program, options: argparse.Namespace) -> int:
     """Backtest an SMA crossover on the sample bars of IBM, and show the result."""
-    show(program, "sma_crossover", "IBM", {"parameters": {"position_size": 0.95}})
+    asked = {"parameters": {"position_size": 0.95}}
+    run_and_show(program, "sma_crossover", "IBM", asked, as_json=options.as_json)
+    if options.as_json:
+        return 0
     print(
         "\nNext, with the same command but for its end:\n"
         "  main.py backtest rsi AAPL --set period=14      another strategy, another symbol\n"
@@ -92,18 +98,22 @@ def demo(program: Program, _: argparse.Namespace) -> int:
 def backtest(program: Program, options: argparse.Namespace) -> int:
     """Backtest a strategy on a stored symbol, and show the result."""
     given = {name: value for name, value in vars(options).items() if name in BacktestRequest.model_fields}
-    show(program, options.strategy, options.symbol, {"parameters": dict(options.set), **given})
+    asked = {"parameters": dict(options.set), **given}
+    run_and_show(program, options.strategy, options.symbol, asked, as_json=options.as_json)
     return 0
 
 
 def verify_runs(program: Program, options: argparse.Namespace) -> int:
     """Replay stored runs on their bars, and say whether they are identical or what has changed."""
-    services, differ = program.application().services(), False
+    services = program.application().services()
+    found = []
     for run_id in options.ids:
-        found = verify(services.engine, services.runs, run_id)
-        print("\n".join(verification_lines(found)))
-        differ |= not found.identical
-    return 1 if differ else 0
+        found.append(verify(services.engine, services.runs, run_id))
+        if not options.as_json:
+            show("\n".join(verification_lines(found[-1])))
+    if options.as_json:
+        show_json([VerificationReply.of(each) for each in found])
+    return 0 if all(each.identical for each in found) else 1
 
 
 def write_reports(program: Program, options: argparse.Namespace) -> int:
@@ -113,17 +123,21 @@ def write_reports(program: Program, options: argparse.Namespace) -> int:
     return 0
 
 
-def show(program: Program, strategy_id: str, symbol: str, options: dict[str, Any]) -> None:
+def run_and_show(
+    program: Program, strategy_id: str, symbol: str, options: dict[str, Any], *, as_json: bool = False
+) -> None:
     """Backtest over all stored bars unless the options say otherwise, and print the result and the last trades."""
     application = program.application()
     engine = application.services().engine
     stores = application.stores()
     run = judged(engine.run(engine.whole_request(strategy_id, symbol, **options)), stores.trials)
+    if as_json:
+        return show_json(RunReply.of(run))
     count = run.summary.trades if run.summary else 0
     last = stores.runs.trades(run.id, max(0, count - LAST_TRADES), LAST_TRADES)
     heading = f"Last {len(last)} of {count} trades:" if count else "No trades."
-    print("\n".join([report(run), "", heading, *trade_lines(last)]))
-    print(f"\nStored as {run.id}, with all its trades, in {stores.place}.")
+    show("\n".join([report(run), "", heading, *trade_lines(last)]))
+    return print(f"\nStored as {run.id}, with all its trades, in {stores.place}.")
 
 
 def distance(text: str) -> Any:

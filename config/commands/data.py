@@ -17,8 +17,10 @@ from backtesting.types import (
     Timeframe,
     validated,
 )
-from config.commands.parsing import Commands, added, day
+from config.commands.parsing import Commands, added, day, with_json
+from config.commands.showing import show_json
 from config.program import Program
+from mcp_server.schemas.market import AssetReply
 from utils.logger import tell
 from utils.progress import ProgressBar
 
@@ -56,6 +58,9 @@ def assets(program: Program, options: argparse.Namespace) -> int:
     """List what is stored, or change what an import took an asset for."""
     search = validated(AssetSearch, text=options.search, spellings=spellings_of(options.search), limit=LISTED_ASSETS)
     page = program.application().stores().catalog.find(search)
+    if options.as_json:
+        show_json([AssetReply.of(each) for each in page.entries])
+        return 0
     print("\n".join(asset_lines(page.entries, reasons=True)) or "no asset matches")
     if page.total > len(page.entries):
         print(f"and {page.total - len(page.entries)} more: narrow them down with --search")
@@ -97,7 +102,7 @@ def _add_import(commands: Commands) -> None:
 
 
 def _add_assets(commands: Commands) -> None:
-    parser = added(commands, "assets", assets)
+    parser = with_json(added(commands, "assets", assets))
     parser.add_argument("--search", default="", metavar="TEXT", help="part of a symbol or name (default: all)")
     edit = added(parser.add_subparsers(metavar="ACTION"), "edit", edit_asset)
     edit.add_argument("symbol", help="stored symbol, e.g. IBM")

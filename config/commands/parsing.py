@@ -27,6 +27,12 @@ def added(commands: Commands, name: str, command: Command) -> argparse.ArgumentP
     return parser
 
 
+def with_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Let the command answer in JSON."""
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print the structured answer as JSON")
+    return parser
+
+
 def day(text: str) -> date:
     """Read an ISO day."""
     try:

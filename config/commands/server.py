@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from backtesting.errors import BacktestError
 from backtesting.late import Late
 from config.clients import CLIENT_IDS, client_named, install
-from config.commands.parsing import Commands, added
+from config.commands.parsing import Commands, added, with_json
+from config.commands.showing import show, show_json
 from config.doctor import examine
 from config.program import Program
 from mcp_server.server import build_server
@@ -34,7 +36,7 @@ def add_to(commands: Commands) -> None:
     added(commands, "serve", serve)
     until = added(commands, "worker", worker)
     until.add_argument("--until-eof", action="store_true", help="end with the standard input too")
-    added(commands, "doctor", doctor)
+    with_json(added(commands, "doctor", doctor))
     client = added(commands, "install", install_into)
     client.add_argument("client", choices=CLIENT_IDS, nargs="?", default=CLIENT_IDS[0], help="default: %(default)s")
     client.add_argument("--show", action="store_true", help="print the entry and change nothing")
@@ -107,9 +109,16 @@ def give_back(serving: "Sequence[Worker]") -> None:
             worker.release()
 
 
-def doctor(program: Program, _: argparse.Namespace) -> int:
+def doctor(program: Program, options: argparse.Namespace) -> int:
     """Say what works and what does not, and what to paste into an MCP client."""
-    well = examine(program.application, print)
+    if options.as_json:
+        lines: list[str] = []
+        well = examine(program.application, lines.append)
+        told = [re.fullmatch(r"(ok|FAIL) +([^:]+): (.*)", line, re.DOTALL) for line in lines]
+        checks = [{"check": each[2], "ok": each[1] == "ok", "found": each[3]} for each in told if each]
+        show_json({"well": well, "checks": checks})
+        return 0 if well else 1
+    well = examine(program.application, show)
     print(f"\nFor your MCP client, e.g. claude_desktop_config.json:\n{client_named(CLIENT_IDS[0]).configuration()}")
     return 0 if well else 1
 
