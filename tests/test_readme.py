@@ -1,24 +1,30 @@
 """What the documents show is what the program does."""
 
 import asyncio
+import io
 import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mcp import Client
+from PIL import Image
 
 import main
 from backtesting import VERSION
 from backtesting.diagnostics import DIAGNOSTICS
 from backtesting.metrics import METRICS, Undefined
+from backtesting.reporting.charts import ChartKind, render
 from backtesting.strategies import STRATEGIES
 from backtesting.strategy import Strategy, StrategyRegistry
 from config.clients import server_entry
 from mcp_server.server import build_server
+from tests.fixtures.completed import completed, desk_of_ibm
 from tests.fixtures.postgres import reachable_folder
 from tests.fixtures.series import sample_bars
 
@@ -27,6 +33,12 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 METRICS_PAGE = (PROJECT / "backtesting" / "metrics" / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.+?)\n```", README, re.DOTALL)
 RUN_ID = re.compile("bt-[0-9a-f]{12}")
+DAY_OF_IMPORT = re.compile(r", imported \d{4}-\d{2}-\d{2}")
+PICTURES = PROJECT / "tests" / "fixtures" / "pictures"
+SIXTY_KB, LARGEST_DIFFERENCE = (
+    60_000,
+    2.0,
+)  # of 255 shades of grey: the fonts of computers differ, and so do ids of runs
 
 
 def rows(heading: str) -> list[str]:
@@ -146,3 +158,41 @@ def test_a_lock_has_hashes_and_no_host(lock: str) -> None:
     assert "://" not in text
     assert text.count("==") > 100
     assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=[a-z0-9])", text.strip(), flags=re.IGNORECASE))
+
+
+def parts_of(shown: str) -> list[list[str]]:
+    """Return what is shown between the lines that stand for others."""
+    return [part.strip("\n").split("\n") for part in re.split(r"^\.\.\.$", shown, flags=re.MULTILINE) if part.strip()]
+
+
+def test_every_command_of_the_tutorial_prints_what_is_shown() -> None:
+    steps = re.findall(r"```console\n\$ main\.py (.+?)\n(.+?)\n```", README, re.DOTALL)
+    assert len(steps) >= 4
+    run_id = ""
+
+    with reachable_folder() as folder:
+        environment = os.environ | {"BACKTEST_DATA_DIR": str(folder / "home"), "BACKTEST_ENV_FILE": ""}
+        for command, shown in steps:
+            asked = [sys.executable, "main.py", *command.replace("bt-...", run_id).split()]
+            done = subprocess.run(asked, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            run_id = (RUN_ID.findall(done.stdout) or [run_id])[-1]
+            told, at = DAY_OF_IMPORT.sub("", RUN_ID.sub("bt-", done.stdout)), 0
+            for part in parts_of(DAY_OF_IMPORT.sub("", RUN_ID.sub("bt-", shown))):
+                found = told.find("\n".join(part), at)
+                assert found >= 0, f"{command}: {part} is not in\n{told[at:]}"
+                at = found + 1
+
+
+@pytest.mark.parametrize("name", ["equity", "monthly"])
+def test_the_pictures_of_the_readme_are_those_that_are_drawn(name: ChartKind) -> None:
+    kept = PICTURES / f"{name}.png"
+    assert f"({kept.relative_to(PROJECT).as_posix()})" in README and kept.stat().st_size < SIXTY_KB
+
+    run = completed(desk_of_ibm(), parameters={"position_size": 0.95})
+    shown, drawn = (
+        np.asarray(Image.open(each).convert("L"), float) for each in (kept, io.BytesIO(render(name, run, "light")))
+    )
+
+    assert shown.shape == drawn.shape
+    assert np.abs(shown - drawn).mean() < LARGEST_DIFFERENCE, "the picture shows what is not drawn any more"
