@@ -15,6 +15,7 @@ from config.executors import executor_state, open_executor
 from tests.fixtures import tasks
 from tests.fixtures.cluster import Cluster, cluster_of
 from tests.fixtures.patience import until
+from tests.fixtures.searches import asked, searched, walk, without_ids
 from tests.test_job import BATCH, Bench, metrics_of
 from tests.test_process import is_gone, process_in
 from tests.test_spool import PRICES
@@ -23,6 +24,8 @@ from utils.cluster_worker import Terms
 
 LIMITS = Limits(task_memory_mb=2048)
 TERMS = Terms(task_seconds=5.0, memory_mb=2048)
+SEARCH = {"space": {"fast_period": list(range(1, 11)), "slow_period": list(range(12, 32))}, "stop_loss": 0.05}
+PRICES_OF_SEARCH = walk(1, 600)
 CHUNKS = list(range(6))  # 60 runs, 10 a chunk
 
 
@@ -148,6 +151,27 @@ def test_workers_killed_in_the_middle_lose_nothing(tmp_path: Path) -> None:
 
     assert there.queue.get(job.id).status is JobStatus.COMPLETED, there.queue.get(job.id).error
     assert sorted(there.queue.kept) == CHUNKS
+    assert metrics_of(there) == metrics_of(here)
+
+
+def test_an_optimisation_comes_to_the_same_as_here_with_a_worker_killed_too(tmp_path: Path) -> None:
+    here, searched_here = searched(PRICES_OF_SEARCH, **SEARCH)
+    there = Bench(bars=PRICES_OF_SEARCH)
+    with cluster_of(tmp_path, workers=2) as cluster:
+        until(lambda: workers_of(cluster) == 2)
+
+        def kill(_: int) -> None:
+            there.queue.after = lambda _: None
+            cluster.workers[0].kill()
+
+        there.queue.after = kill
+        job = there.jobs.submit(asked(**SEARCH))
+        there.worker(opening(cluster)).serve(Event())
+
+    searched_there = there.queue.get(job.id)
+    assert (searched_there.status, searched_there.error) == (JobStatus.COMPLETED, None)
+    assert without_ids(searched_there) == without_ids(searched_here)
+    assert sorted(there.queue.kept) == sorted(here.queue.kept)
     assert metrics_of(there) == metrics_of(here)
 
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PARTS = ("bench_engine", "bench_data", "bench_storing", "bench_server")
+PARTS = ("bench_engine", "bench_data", "bench_storing", "bench_server", "bench_busy")
 
 
 def main() -> int:
