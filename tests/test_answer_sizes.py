@@ -132,8 +132,16 @@ async def test_every_tool_answers_in_under_four_thousand_bytes_by_default(client
         assert size(result) < FOUR_KB, f"{tool} {arguments}"
 
 
+async def run_after_others(client: Client) -> CallToolResult:
+    """Run a strategy that was tried with other parameters before, on which there is a fifth point."""
+    request = asked("bollinger_breakout", "MSFT", PERIODS[0])
+    for period in (10, 15, 25, 30):
+        await client.call_tool("run_backtest", request | {"parameters": {"period": period}})
+    return await client.call_tool("run_backtest", request | {"rerun": True})
+
+
 async def test_what_a_short_answer_leaves_out_is_told_by_its_section_and_by_name(client: Client) -> None:
-    run = told(await client.call_tool("run_backtest", asked("bollinger_breakout", "MSFT", PERIODS[0])))
+    run = told(await run_after_others(client))
     about = {"backtest_id": run["backtest_id"]}
 
     review = await client.call_tool("get_backtest_results", about | {"section": "review"})
@@ -154,7 +162,7 @@ async def test_what_a_short_answer_leaves_out_is_told_by_its_section_and_by_name
 
 
 async def test_a_short_answer_names_the_points_it_does_not_tell_in_text_too(client: Client) -> None:
-    run = await client.call_tool("run_backtest", asked("bollinger_breakout", "MSFT", PERIODS[0]))
+    run = await run_after_others(client)
 
     assert f"- and {', '.join(told(run)['further'])}: section='review' tells them" in text_of(run)
     assert all(each["advice"][1:] in text_of(run) for each in told(run)["diagnostics"])
