@@ -32,6 +32,7 @@ CHUNKS = list(range(6))  # 60 runs, 10 a chunk
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster_of(tmp_path_factory.mktemp("cluster"), workers=2) as cluster:
+        until(lambda: workers_of(cluster) == 2)
         yield cluster
 
 
@@ -205,12 +206,12 @@ def test_work_whose_scheduler_dies_waits_for_another_and_repeats_nothing(tmp_pat
 
 def test_a_scheduler_that_is_not_there_is_told() -> None:
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
-        ClusterExecutor("tcp://127.0.0.1:9", TERMS, connect_seconds=0.5)
+        ClusterExecutor("tcp://127.0.0.1:9", TERMS, connect_seconds=3)
 
 
 def test_a_scheduler_without_workers_is_told(tmp_path: Path) -> None:
     with cluster_of(tmp_path, workers=0) as cluster, pytest.raises(OSError, match="has no workers"):
-        ClusterExecutor(cluster.url, TERMS, connect_seconds=0.5)
+        ClusterExecutor(cluster.url, TERMS, connect_seconds=3)
 
 
 def test_what_the_settings_name_does_a_task_and_is_told(cluster: Cluster, tmp_path: Path) -> None:

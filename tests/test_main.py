@@ -165,7 +165,13 @@ def test_every_option_of_a_request_can_be_given(capsys: pytest.CaptureFixture[st
 def test_the_options_are_the_fields_of_a_request() -> None:
     options = vars(main.make_parser().parse_args(["backtest", "rsi", "IBM", *every_option()]))
 
-    assert options.keys() - {"command", "strategy", "symbol", "set"} == BacktestRequest.model_fields.keys() - {
+    assert options.keys() - {
+        "command",
+        "strategy",
+        "symbol",
+        "set",
+        "as_json",
+    } == BacktestRequest.model_fields.keys() - {
         "strategy_id",
         "asset_symbol",
         "parameters",
