@@ -1,6 +1,5 @@
 """Optimisations as an MCP client asks for them, over a real PostgreSQL."""
 
-import json
 from typing import Any
 
 import pytest
@@ -51,7 +50,7 @@ async def test_a_search_over_the_strategys_own_space_is_answered_with_a_verdict_
     assert run["backtest_id"] == result["backtest_id"] == runs["runs"][0]["backtest_id"] and runs["total"] == 1
     assert again["result"] == result and result["trials_counted"] == 90
     assert [single["metrics"][name] for name in result["columns"]] == result["top"][0]["train"]
-    assert len(json.dumps(job)) < FOUR_KB and len(text_of(answer)) < FOUR_KB
+    assert len(answer.model_dump_json(by_alias=True, exclude_none=True)) < FOUR_KB
 
 
 async def test_every_chunk_counts_its_sets_in_postgres_and_the_stored_winner_is_judged_by_them(

@@ -109,7 +109,7 @@ def test_the_result_is_small_by_default_and_bounded_however_large_the_search() -
 
     assert result["sets"] == {"tried": 4000, "eligible": result["sets"]["eligible"], "possible": 4000, "skipped": 0}
     assert len(json.dumps(result)) < FOUR_KB
-    assert len(result["surface"]["best"]) == len(result["surface"]["best"][0]) == 8
+    assert len(result["surface"]["best"]) == len(result["surface"]["best"][0]) == 5
 
 
 def test_the_best_so_far_is_told_while_the_search_goes_on() -> None:
@@ -169,7 +169,7 @@ def test_the_stored_winner_is_judged_by_all_sets() -> None:
     trial = Trial.of(run)
     assert trial is not None
 
-    assert bench.desk.runs.count(trial).counted == result_of(job)["trials_counted"] + 1 + 5
+    assert bench.desk.runs.count(trial).counted == result_of(job)["trials_counted"] + 1 + 3
 
 
 # The verdict

@@ -10,7 +10,7 @@ from backtesting.parameter_grid import Column, ParameterGrid
 from backtesting.types import Floats, Integers
 
 REACH = 10  # a neighbour is at most one step away, or a tenth of the values where there are more than twenty
-SIDE = 8  # rows and columns of the surface
+SIDE = 5  # rows and columns of the surface
 DIGITS = 4
 
 

@@ -63,7 +63,7 @@ class OptimizationRequest(OrderOptions):
     trials: Annotated[int, Field(ge=1)] = 100
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     holdout: Annotated[float, Field(ge=0, le=0.8)] = 0.3
-    top_k: Annotated[int, Field(ge=1, le=LARGEST_TOP)] = 5
+    top_k: Annotated[int, Field(ge=1, le=LARGEST_TOP)] = 3
     timeframe: Annotated[Timeframe, Field(strict=False)] = Timeframe.D1
     fill: Fill = "next_open"
     costs: CostChoice | None = None

@@ -1,6 +1,5 @@
 """An optimisation in plain text: the verdict first, then the best sets and the surface."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,9 @@ def optimization_lines(job: Job) -> list[str]:
         result["verdict"],
         _tried(result),
         _line(result),
-        *table([["best sets", *_heading(result), "stability"], *(_row(row, result) for row in result["top"])]),
+        *table([[_names(result), *_heading(result), "stability"], *(_row(row, result) for row in result["top"])]),
         *_surface(result["surface"]),
-        f"The winner over the whole period is run {result['backtest_id']}: get_backtest_results('{result['tag']}')",
+        f"The winner over the whole period: get_backtest_results('{result['backtest_id']}')",
     ]
 
 
@@ -34,27 +33,31 @@ def _line(result: Mapping[str, Any]) -> str:
     spans = [f"{name} {span['start_date']} to {span['end_date']}" for name, span in result["periods"].items()]
     deflated = "undefined" if result["dsr"] is None else f"{result['dsr']:.2f}"
     return (
-        f"{', '.join(spans)}; deflated Sharpe {deflated} of {result['trials_counted']:,} trials, of which the luckiest "
-        f"without skill would show a Sharpe ratio of {result['luckiest_sharpe']:.2f}"
+        f"{', '.join(spans)}; deflated Sharpe {deflated}: the luckiest of {result['trials_counted']:,} trials without "
+        f"skill would show {result['luckiest_sharpe']:.2f}"
     )
 
 
 def _heading(result: Mapping[str, Any]) -> list[str]:
-    return [f"{period} {name}" for period in result["periods"] for name in _shown(result)]
+    return [f"{period} {', '.join(_shown(result))}" for period in result["periods"]]
 
 
 def _shown(result: Mapping[str, Any]) -> Sequence[str]:
     return [name for name in result["columns"] if name not in {"max_drawdown", "total_trades"}][:2]
 
 
+def _names(result: Mapping[str, Any]) -> str:
+    return "/".join(result["top"][0]["parameters"])
+
+
 def _row(row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     places = [result["columns"].index(name) for name in _shown(result)]
-    figures = [_cell(row.get(period), place) for period in result["periods"] for place in places]
-    return [json.dumps(row["parameters"]), *figures, _number(row["stability"])]
+    figures = [_cell(row.get(period), places) for period in result["periods"]]
+    return ["/".join(map(str, row["parameters"].values())), *figures, _number(row["stability"])]
 
 
-def _cell(figures: Any, place: int) -> str:
-    return _number(figures[place]) if isinstance(figures, list) else "failed"
+def _cell(figures: Any, places: Sequence[int]) -> str:
+    return ", ".join(_number(figures[place]) for place in places) if isinstance(figures, list) else "failed"
 
 
 def _surface(surface: Mapping[str, Any]) -> list[str]:

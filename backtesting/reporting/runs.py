@@ -12,6 +12,11 @@ from backtesting.types import NEWEST, Job, Run
 SHOWN = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
 
 
+def is_told(job: Job) -> bool:
+    """Whether the rows of its result tell which was best."""
+    return job.kind == "optimization" and job.result is not None
+
+
 def job_line(job: Job) -> str:
     """Return where long work stands, in one line."""
     progress = job.progress
@@ -20,7 +25,7 @@ def job_line(job: Job) -> str:
         told.append(f"{progress.done} of {progress.total} {progress.stage}".rstrip())
     if job.eta_seconds is not None:
         told.append(f"about {job.eta_seconds:,.0f} s left")
-    if progress.best:
+    if progress.best and not is_told(job):
         told.append(f"best so far {json.dumps(dict(progress.best))}")
     if job.error:
         told.append(job.error)

@@ -15,6 +15,7 @@ def optimization_result(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**result, "typical": {name: _short(each) for name, each in result["typical"].items()}} | {
         "dsr": _short(result["dsr"]),
         "luckiest_sharpe": _short(result["luckiest_sharpe"]),
+        "top": [row | {"stability": _short(row["stability"])} for row in result["top"]],
         "surface": {**surface, "best": best},
     }
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from backtesting.comparison import Comparison
+from backtesting.reporting.runs import is_told
 from backtesting.types import Job, MetricValue, Run
 from mcp_server.schemas.optimization import optimization_result
 from mcp_server.schemas.walk_forward import walk_forward_result
@@ -48,7 +49,7 @@ class StatusReply(BaseModel):
             total=found.progress.total,
             stage=found.progress.stage,
             eta_seconds=found.eta_seconds,
-            best=_plain(found.progress.best),
+            best=None if is_told(found) else _plain(found.progress.best),
             result=_result(found, offset),
             error=found.error,
         )

@@ -42,7 +42,7 @@ class OptimizationTools:
         trials: Annotated[int, Field(description="Of random and tpe")] = 100,
         seed: int = 0,
         holdout: Annotated[float, Field(description="Share at the end that the search does not see")] = 0.3,
-        top_k: int = 5,
+        top_k: int = 3,
         options: Annotated[dict[str, Any], Field(description="Others of run_backtest")] = {},  # noqa: B006
         wait_seconds: Wait = 20,
     ) -> Annotated[CallToolResult, StatusReply]:
