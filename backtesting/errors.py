@@ -23,6 +23,7 @@ UNION_BRANCHES = frozenset(
     + [(distance, branch) for distance in DISTANCES for branch in ("fraction", "multiple")]
     + [("sizing", method) for method in SIZINGS]
 )
+BRANCHES_OF_VALUES = frozenset({"a list", "a range"})  # of any parameter of a search space
 TOLD_PROBLEMS, KEPT_PROBLEMS = 10, 100
 SHORTEST_ABBREVIATION = 3
 
@@ -213,7 +214,11 @@ def _step(part: str | int) -> str:
 
 def _problem(detail: "ErrorDetails", known: Iterable[str], under: str) -> Problem:
     """Say one pydantic complaint in a sentence: what was given and what is wanted."""
-    where = [_step(part) for before, part in pairwise(("", *detail["loc"])) if (before, part) not in UNION_BRANCHES]
+    where = [
+        _step(part)
+        for before, part in pairwise(("", *detail["loc"]))
+        if (before, part) not in UNION_BRANCHES and part not in BRANCHES_OF_VALUES
+    ]
     path = ".".join([under, *where] if under else where)
     match detail["type"]:
         case "missing":

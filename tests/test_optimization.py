@@ -193,6 +193,16 @@ def test_the_rise_of_a_market_is_not_taken_for_the_winners_merit() -> None:
     assert verdicts(drift=0.0004) <= 5
 
 
+def test_rules_that_mostly_hold_the_asset_pass_no_more_often_on_noise() -> None:
+    holding = {"period": [4, 6, 8, 10, 12, 14, 16, 18], "oversold": [50, 60, 70], "overbought": [85, 90, 95]}
+
+    told = [
+        result_of(searched(walk(seed, drift=0.0004), strategy_id="rsi", space=holding, top_k=1)[1]) for seed in SEEDS
+    ]
+
+    assert sum(each["distinguishable"] for each in told) <= 5
+
+
 def test_a_planted_edge_is_found_in_at_least_45_of_50_searches() -> None:
     assert verdicts(memory=0.2) >= 45
 

@@ -8,7 +8,7 @@ from backtesting.parameter_grid import ParameterGrid, expand
 from backtesting.strategies.macd import MacdCrossover
 from backtesting.strategies.rsi import RsiReversal
 from backtesting.strategies.sma_crossover import SmaCrossover
-from backtesting.types import SearchSpace, ValueRange
+from backtesting.types import SearchSpace, ValueRange, validated
 
 FIXED = {"fast_period": 20, "slow_period": 50, "position_size": 1.0}
 
@@ -83,3 +83,20 @@ def test_a_space_without_a_valid_combination_is_refused_with_the_reason() -> Non
 def test_what_is_no_range_is_refused(low: float, high: float, step: float) -> None:
     with pytest.raises(ValidationError):
         ValueRange(low=low, high=high, step=step)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"low": 50, "high": 5, "step": 5}, "high has to be one or more whole steps above low"),
+        ({"low": 5, "high": 50, "step": 0}, "step above 0"),
+        ({"low": 5, "high": 50}, "is required"),
+        ("5-50", "has to be an object of names and values, got '5-50'"),
+        ([], "has to hold 1 at least"),
+    ],
+)
+def test_a_space_that_cannot_be_meant_is_refused_in_one_plain_sentence(given: object, told: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        validated(SearchSpace, parameters={"fast_period": given})
+
+    assert told in str(refused.value) and str(refused.value).count("fast_period") == 1

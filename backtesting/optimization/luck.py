@@ -5,7 +5,8 @@ pass. So what is tested is the appraisal ratio, the Sharpe ratio of what is left
 alpha / deviation of the residual (Treynor and Black 1973). Train and holdout each give a probability that it is above
 what luck shows:
 
-1. train: PSR(SR0), where SR0 is the luckiest of all trials of the ledger, as for the deflated Sharpe ratio;
+1. train: PSR(SR0 / sqrt(1 - r^2)), where SR0 is the luckiest Sharpe ratio of all trials of the ledger, as for the
+   deflated one; sets of a correlation r with the asset share its luck, and appraisal ratios lie so much wider apart;
 2. holdout: PSR(0), for there one set was chosen beforehand.
 
 Both have to be above one half, and (z1 + z2) / sqrt(2) above the 95 % quantile (Stouffer 1949).
@@ -46,7 +47,7 @@ class Luck:
 def judge(train: Summary, holdout: Summary | str | None, trial: Trial, count: TrialCount) -> Luck:
     """Judge the winner by its train and holdout runs; `holdout` is the reason where it has none, None without one."""
     year = train.provenance["periods_per_year"]
-    chances = [_chance(train, luckiest_sharpe(count))]
+    chances = [_chance(train, luckiest_sharpe(count) / (_unexplained(train) or 1.0))]
     if holdout is not None:
         chances.append(None if isinstance(holdout, str) else _chance(holdout, 0.0))
     combined = _combined(chances)
@@ -68,11 +69,17 @@ def appraisal(summary: Summary) -> float | None:
     None where nothing is left to appraise, as of buy and hold itself.
     """
     told, year = summary.metrics, summary.provenance["periods_per_year"]
-    alpha, correlation, volatility = told["alpha"], told["correlation"], told["annual_volatility"]
-    if alpha is None or correlation is None or volatility is None:
+    alpha, volatility, unexplained = told["alpha"], told["annual_volatility"], _unexplained(summary)
+    if alpha is None or volatility is None or unexplained is None:
         return None
-    deviation = volatility * sqrt(max(1.0 - correlation * correlation, 0.0) / year)
+    deviation = volatility * unexplained / sqrt(year)
     return ((1.0 + alpha) ** (1.0 / year) - 1.0) / deviation if deviation > ROUNDING else None
+
+
+def _unexplained(summary: Summary) -> float | None:
+    """Return the share of the deviation that the asset does not explain, sqrt(1 - r^2)."""
+    correlation = summary.metrics["correlation"]
+    return None if correlation is None else sqrt(max(1.0 - correlation * correlation, 0.0))
 
 
 def _chance(summary: Summary, luckiest: float) -> float | None:

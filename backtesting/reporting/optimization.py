@@ -30,7 +30,7 @@ def _tried(result: Mapping[str, Any]) -> str:
 
 
 def _line(result: Mapping[str, Any]) -> str:
-    spans = [f"{name} {span['start_date']} to {span['end_date']}" for name, span in result["periods"].items()]
+    spans = [_span(name, span) for name, span in result["periods"].items()]
     deflated = "undefined" if result["dsr"] is None else f"{result['dsr']:.2f}"
     return (
         f"{', '.join(spans)}; deflated Sharpe {deflated}: the luckiest of {result['trials_counted']:,} trials without "
@@ -38,12 +38,20 @@ def _line(result: Mapping[str, Any]) -> str:
     )
 
 
+def _span(name: str, span: Mapping[str, Any]) -> str:
+    """Return the days of a period, and the first it trades where the longest warm-up makes that later."""
+    traded = f" (traded from {span['trade_from']})" if span.get("trade_from") else ""
+    return f"{name} {span['start_date']} to {span['end_date']}{traded}"
+
+
 def _heading(result: Mapping[str, Any]) -> list[str]:
     return [f"{period} {', '.join(_shown(result))}" for period in result["periods"]]
 
 
 def _shown(result: Mapping[str, Any]) -> Sequence[str]:
-    return [name for name in result["columns"] if name not in {"max_drawdown", "total_trades"}][:2]
+    """Return what the search looked for, and one more."""
+    usual = [name for name in result["columns"] if name not in {"max_drawdown", "total_trades"}]
+    return list(dict.fromkeys([result["surface"]["metric"], *usual]))[:2]
 
 
 def _names(result: Mapping[str, Any]) -> str:

@@ -22,7 +22,8 @@ def job_line(job: Job) -> str:
     progress = job.progress
     told = [f"{job.id} {job.kind} {job.status}"]
     if progress.total:
-        told.append(f"{progress.done} of {progress.total} {progress.stage}".rstrip())
+        stage = progress.stage if job.status.is_open else ""
+        told.append(f"{progress.done} of {progress.total} {stage}".rstrip())
     if job.eta_seconds is not None:
         told.append(f"about {job.eta_seconds:,.0f} s left")
     if progress.best and not is_told(job):

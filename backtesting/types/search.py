@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from backtesting.types.input import Input
 
@@ -23,7 +23,10 @@ class SearchRange:
 
     def __post_init__(self) -> None:
         if not (self.step > 0 and self.low < self.high and abs(self._steps - round(self._steps)) < WHOLE_STEP):
-            raise ValueError(f"{self}: high must be one or more whole steps above low")
+            raise ValueError(
+                f"high has to be one or more whole steps above low, and step above 0; got low {self.low:g}, "
+                f"high {self.high:g}, step {self.step:g}"
+            )
 
     def __len__(self) -> int:
         return round(self._steps) + 1
@@ -60,10 +63,22 @@ class ValueRange(Input):
 Values = Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1, max_length=MOST_VALUES)]
 
 
+def _kind_of_values(given: object) -> str:
+    return "a list" if isinstance(given, list | tuple) else "a range"
+
+
 class SearchSpace(Input):
     """The values to try of each parameter: a range, or a list; parameters that are not named stay as they are."""
 
-    parameters: Annotated[Mapping[str, ValueRange | Values], Field(min_length=1)]
+    parameters: Annotated[
+        Mapping[
+            str,
+            Annotated[
+                Annotated[ValueRange, Tag("a range")] | Annotated[Values, Tag("a list")], Discriminator(_kind_of_values)
+            ],
+        ],
+        Field(min_length=1),
+    ]
 
     def values(self, name: str) -> tuple[Scalar, ...]:
         """Return the values of a parameter, in the order told and each once."""
