@@ -23,7 +23,7 @@ from backtesting.engine import BacktestEngine
 from backtesting.errors import BacktestError, DatabaseUnavailableError, ExecutorUnavailableError, JobLostError
 from backtesting.job import JobContext, JobKind
 from backtesting.ports import JobQueue, TrialLedger
-from backtesting.types import Claim, JobStatus
+from backtesting.types import Claim, JobProgress, JobStatus
 
 POLL_SECONDS = 0.5
 SWEEP_SECONDS = 10.0
@@ -92,7 +92,7 @@ class Worker:
 
     def _execute(self, claim: Claim, stop: Event) -> None:
         log.info("job", job_id=claim.lease.job_id, kind=claim.kind, attempt=claim.lease.attempt)
-        executor = self._opened_executor()
+        executor = self._opened_executor(claim)
         context = JobContext(
             claim.lease, self._queue, self._engine, executor, self._limits, self._trials, chunks=dict(claim.chunks)
         )
@@ -106,10 +106,12 @@ class Worker:
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
-    def _opened_executor(self) -> Executor:
+    def _opened_executor(self, claim: Claim) -> Executor:
+        """Return what does the tasks; where it is out of reach the work tells what it waits for."""
         try:
             return self._open_executor()
         except OSError as error:
+            self._queue.beat(claim.lease, JobProgress(stage=f"waiting for its processes: {error}"))
             raise ExecutorUnavailableError(str(error)) from error
 
     def _outcome(self, claim: Claim, context: JobContext) -> tuple[JobStatus, Mapping[str, Any] | None, str | None]:

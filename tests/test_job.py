@@ -28,6 +28,7 @@ from backtesting.jobs.batch import BatchRequest
 from backtesting.jobs.folds import WalkForwardRequest
 from backtesting.objective import Objective
 from backtesting.optimization.request import OptimizationRequest
+from backtesting.reporting.runs import job_line
 from backtesting.submission import Jobs
 from backtesting.types import Bars, Chunk, Input, Job, JobStatus, Limits, Run, Timeframe
 from backtesting.walk_forward.windows import Scheme
@@ -531,3 +532,18 @@ def test_a_long_backtest_that_fails_tells_why() -> None:
 
 def test_new_ids_of_jobs_have_the_form_of_runs() -> None:
     assert len(Bench().jobs.submit(Numbers(count=1)).id) == len(Run.new_id())
+
+
+def test_work_whose_processes_are_out_of_reach_waits_and_tells_for_what() -> None:
+    bench, stop = Bench(), Event()
+    job = bench.jobs.submit(BATCH)
+
+    def refuse() -> Executor:
+        stop.set()
+        raise OSError("nobody answers at tcp://127.0.0.1:9")
+
+    bench.worker(refuse).run(stop)
+    waiting = bench.queue.get(job.id)
+
+    assert waiting.status.is_open and "nobody answers at tcp://127.0.0.1:9" in job_line(waiting)
+    assert bench.worker().serve(Event()) and bench.queue.get(job.id).status is JobStatus.COMPLETED

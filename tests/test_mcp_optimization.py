@@ -81,8 +81,8 @@ async def test_a_search_that_takes_longer_is_followed_and_cancelled(stores: Stor
     ("changes", "words"),
     [
         ({"space": {"fast": [1, 2]}}, ["space.fast", "fast_period"]),
-        ({"objective": "sharp_ratio"}, ["metric", "sharpe_ratio"]),
-        ({"objective": ["sharpe_ratio", "luck"]}, ["beside", "max_drawdown"]),
+        ({"objective": "sharp_ratio"}, ["objective: ", "sharpe_ratio"]),
+        ({"objective": ["sharpe_ratio", "luck"]}, ["objective: ", "max_drawdown"]),
         ({"constraints": ["import os"]}, ["constraints", "no inequality"]),
         ({"options": {"metric": "sharpe_ratio"}}, ["options.metric", "argument of its own"]),
         ({"options": {"cost": "zero"}}, ["cost", "did you mean"]),

@@ -21,9 +21,11 @@ def job_line(job: Job) -> str:
     """Return where long work stands, in one line."""
     progress = job.progress
     told = [f"{job.id} {job.kind} {job.status}"]
+    stage = progress.stage if job.status.is_open else ""
     if progress.total:
-        stage = progress.stage if job.status.is_open else ""
         told.append(f"{progress.done} of {progress.total} {stage}".rstrip())
+    elif stage:
+        told.append(stage)
     if job.eta_seconds is not None:
         told.append(f"about {job.eta_seconds:,.0f} s left")
     if progress.best and not is_told(job):

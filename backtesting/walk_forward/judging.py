@@ -107,7 +107,7 @@ def _few_trades(evidence: Evidence) -> str:
 
 def _idle_windows(evidence: Evidence) -> str:
     idle, windows = evidence.idle, evidence.windows
-    told = f"in {idle} of {windows} windows no set could be chosen or run, and the capital stayed in cash"
+    told = f"the capital stayed in cash in {idle} of {windows} windows: no set had min_trades trades in training or ran"
     return told if idle > MOST_IDLE * windows else ""
 
 

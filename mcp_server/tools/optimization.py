@@ -1,6 +1,7 @@
 """The tool that searches for the best parameters, and says whether they are more than luck."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -55,9 +56,18 @@ class OptimizationTools:
         if repeated := [name for name in options if name in {*own, "objective", "metric", "beside"}]:
             raise InvalidInputError([Problem(f"options.{name}", "is an argument of its own") for name in repeated])
         metric, *beside = [objective] if isinstance(objective, str) else objective or ["sharpe_ratio"]
-        request = validated(OptimizationRequest, **options, **own, metric=metric, beside=beside)
+        try:
+            request = validated(OptimizationRequest, **options, **own, metric=metric, beside=beside)
+        except InvalidInputError as error:
+            raise InvalidInputError([_as_asked(problem) for problem in error.problems]) from error
         services = await anyio.to_thread.run_sync(self._services)
         job = await self._calls.submitted(services.jobs, request, ctx)
         job = await self._calls.job(services.jobs, job, wait_seconds, ctx)
         more = [] if job.result else [f"follow it with get_backtest_status('{job.id}')"]
         return reply(StatusReply.of(job), "\n".join([*job_lines(job), *more]))
+
+
+def _as_asked(problem: Problem) -> Problem:
+    """Say it of the argument that the caller has: `metric` and `beside` are one there."""
+    first = problem.path.partition(".")[0]
+    return replace(problem, path="objective") if first in {"metric", "beside"} else problem
