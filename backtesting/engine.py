@@ -161,7 +161,7 @@ class BacktestEngine:
         candidates = [(run, run.summary.provenance) for run in self._completed(plan) if run.summary]
         if not candidates:
             return None
-        made_of = (*_hashes(loaded), market_of(plan.asset), versions())
+        made_of = (*hashes_of(loaded), market_of(plan.asset), versions())
         same = (run for run, told in candidates if tuple(map(told.get, MADE_OF)) == made_of)
         return next(same, None)
 
@@ -199,7 +199,7 @@ class BacktestEngine:
         return run.id
 
 
-def _hashes(loaded: LoadedBars) -> tuple[str, str | None]:
+def hashes_of(loaded: LoadedBars) -> tuple[str, str | None]:
     """Return the hashes of the bars and of the benchmark's, None where there is none."""
     beside = loaded.benchmark
     return data_hash(loaded.bars, loaded.adjustment), data_hash(beside.bars, beside.adjustment) if beside else None

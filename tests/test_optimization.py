@@ -19,8 +19,8 @@ from backtesting.optimization.study import prepared
 from backtesting.parameter_grid import expand
 from backtesting.strategies import SmaCrossover
 from backtesting.sweep import evaluate_chunk
-from backtesting.types import Bars, Job, JobStatus, Limits, RunFilter, SearchSpace, Trial
-from tests.fixtures.in_memory import Desk
+from backtesting.types import Bars, Job, JobStatus, Limits, RunFilter, SearchSpace, Timeframe, Trial
+from tests.fixtures.in_memory import STOCK, Desk, no_record
 from tests.fixtures.searches import PAIRS, asked, searched, walk, without_ids
 from tests.test_job import Bench
 
@@ -124,27 +124,105 @@ def test_the_best_so_far_is_told_while_the_search_goes_on() -> None:
     assert best[-1] == result_of(bench.queue.get(job.id))["typical"]["best"]
 
 
-@pytest.mark.parametrize("method", ["grid", "tpe"])
-def test_a_search_that_was_stopped_is_resumed_and_equals_an_undisturbed_one(method: str) -> None:
-    options = {"method": method, "trials": 28, "seed": 4} | ({"stop_loss": 0.2} if method == "grid" else {})
-    whole, undisturbed = searched(walk(5, 400), **options)
-    bench, stop = Bench(bars=walk(5, 400)), Event()
+OPTIONS = {
+    "grid": {"stop_loss": 0.2},
+    "random": {"method": "random", "stop_loss": 0.2, "trials": 28, "seed": 4},
+    "tpe": {"method": "tpe", "trials": 28, "seed": 4},
+}
+CHANGED = "the stored bars changed while the optimisation was at work: run it again"
+TRAIN = 280  # of 400 days
+
+
+def interrupted(bars: Bars, options: dict[str, Any], last: int = 0) -> tuple[Bench, Job]:
+    """Begin a search and lose the database once the chunk of this number is kept."""
+    bench, stop = Bench(bars=bars), Event()
     job = bench.jobs.submit(asked(**options))
 
-    def cut_off(_: int) -> None:
-        stop.set()
-        raise DatabaseUnavailableError("the database is gone")
+    def cut_off(number: int) -> None:
+        if number >= last:
+            stop.set()
+            raise DatabaseUnavailableError("the database is gone")
 
     bench.queue.after = cut_off
     bench.worker().run(stop)
-    stored = list(bench.queue.kept)
     bench.queue.after = lambda _: None
+    return bench, job
+
+
+def resumed(bench: Bench, job: Job) -> Job:
     while bench.queue.unfinished():
         bench.worker().serve(Event())
+    return bench.queue.get(job.id)
 
-    assert len(stored) == 1
-    assert without_ids(bench.queue.get(job.id)) == without_ids(undisturbed)
+
+def stored(bench: Bench, bars: Bars) -> None:
+    bench.desk.bars.store(STOCK, Timeframe.D1, [bars], no_record)
+
+
+def doubled(bars: Bars, first: int, last: int) -> Bars:
+    """Return some of the bars, at twice the price."""
+    part = bars.span(first, last)
+    return Bars(part.time, *(column * 2 for column in part.ohlcv[:4]), part.volume)
+
+
+@pytest.mark.parametrize("method", ["grid", "tpe"])
+def test_a_search_that_was_stopped_is_resumed_and_equals_an_undisturbed_one(method: str) -> None:
+    whole, undisturbed = searched(walk(5, 400), **OPTIONS[method])
+
+    bench, job = interrupted(walk(5, 400), OPTIONS[method])
+    kept = list(bench.queue.kept)
+    ended = resumed(bench, job)
+
+    assert len(kept) == 1
+    assert without_ids(ended) == without_ids(undisturbed)
     assert sorted(bench.queue.kept) == sorted(whole.queue.kept) == list(range(len(whole.queue.kept)))
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_a_search_is_not_resumed_on_another_train_period_than_it_began_on(method: str) -> None:
+    bars = walk(5, 440)
+    bench, job = interrupted(bars.span(0, 400), OPTIONS[method])
+    kept = list(bench.queue.kept)
+    stored(bench, bars.span(400, 440))
+
+    ended = resumed(bench, job)
+
+    assert (ended.status, ended.error) == (JobStatus.FAILED, CHANGED)
+    assert bench.queue.kept == kept and not bench.desk.runs.find(RunFilter(tag=job.id)).runs
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_a_search_is_resumed_when_only_days_that_are_held_out_changed(method: str) -> None:
+    bars = walk(5, 400)
+    bench, job = interrupted(bars, OPTIONS[method])
+    stored(bench, doubled(bars, TRAIN, 400))
+
+    told, before = result_of(resumed(bench, job)), result_of(searched(bars, **OPTIONS[method])[1])
+
+    assert [row["train"] for row in told["top"]] == [row["train"] for row in before["top"]]
+    assert [row["holdout"] for row in told["top"]] != [row["holdout"] for row in before["top"]]
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_winners_are_not_run_on_other_bars_than_they_were_found_on(method: str) -> None:
+    bench, bars = Bench(bars=walk(5, 400)), walk(5, 400)
+    job = bench.jobs.submit(asked(**OPTIONS[method]))
+    bench.queue.after = lambda _: stored(bench, doubled(bars, TRAIN - 1, TRAIN))
+
+    ended = resumed(bench, job)
+
+    assert (ended.status, ended.error) == (JobStatus.FAILED, CHANGED)
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_a_result_that_was_kept_is_told_whatever_is_stored_later(method: str) -> None:
+    bars = walk(5, 440)
+    whole, undisturbed = searched(bars.span(0, 400), **OPTIONS[method])
+    bench, job = interrupted(bars.span(0, 400), OPTIONS[method], last=max(whole.queue.kept))
+    stored(bench, bars.span(400, 440))
+
+    assert bench.queue.get(job.id).status is not JobStatus.COMPLETED
+    assert without_ids(resumed(bench, job)) == without_ids(undisturbed)
 
 
 # What is counted

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from backtesting.data_loader import LoadedBars
-from backtesting.engine import BacktestEngine
+from backtesting.engine import BacktestEngine, hashes_of
 from backtesting.errors import BacktestError, InvalidInputError, LimitExceededError, Problem
 from backtesting.evaluation import Plan, evaluate
 from backtesting.job import JobContext, JobKind, Task
@@ -23,6 +23,7 @@ from backtesting.sweep_figures import Figures
 from backtesting.types import BacktestResult, Chunk, Integers, Summary, Trial
 
 Outcome = BacktestResult | Summary | str
+HASHES = "train_hashes"
 
 
 def check(asked: OptimizationRequest, engine: BacktestEngine) -> None:
@@ -40,10 +41,14 @@ def check(asked: OptimizationRequest, engine: BacktestEngine) -> None:
 
 
 def run(asked: OptimizationRequest, context: JobContext) -> Mapping[str, Any]:
-    """Try the sets that are not stored yet, then run the best in full; the last chunk is the result."""
+    """Try the sets that are not stored yet, then run the best in full; the last chunk is the result.
+
+    BacktestError where the bars of the train period are no longer those that stored sets were tried on.
+    """
+    for chunk in context.chunks.values():
+        if "backtest_id" in chunk:
+            return dict(chunk)
     desk = _Search(asked, context)
-    if desk.last in context.chunks:
-        return dict(context.chunks[desk.last])
     desk.search()
     desk.conclude()
     return dict(context.chunks[desk.last])
@@ -70,6 +75,7 @@ class _Search:
         self._parts = parts_of(self._numbers, self._study)
         self._is_tpe = asked.method == "tpe" and len(self._numbers) < len(self._study.grid)
         self._loaded = context.shared(self._study.loaded)
+        self._hashes = list(hashes_of(self._study.loaded))
 
     @property
     def last(self) -> int:
@@ -78,6 +84,8 @@ class _Search:
 
     def search(self) -> None:
         """Try every set whose chunk is not stored."""
+        for chunk in self._context.chunks.values():
+            self._require_same_bars(chunk.get(HASHES, ()))
         if self._is_tpe:
             self._propose()
             return
@@ -87,6 +95,11 @@ class _Search:
         self._tell()
         missing = [number for number in range(len(self._parts)) if number not in chunks]
         self._context.work(self._tasks(missing), self._keep_part)
+
+    def _require_same_bars(self, hashes: Sequence[str | None]) -> None:
+        """Refuse other bars than these: with more of them another train period is cut, and days held out were seen."""
+        if list(hashes) != self._hashes:
+            raise BacktestError("the stored bars changed while the optimisation was at work: run it again")
 
     def _keep_part(self, number: int, figures: Figures) -> None:
         self._keep(self._parts[number], number, figures)
@@ -114,7 +127,7 @@ class _Search:
 
     def _keep(self, sets: Integers, number: int, figures: Figures) -> None:
         """Store what a chunk came to, and count its sets in the ledger; only proposed sets have to be named."""
-        chunk = self._board.packed(figures) | ({"sets": sets.tolist()} if self._is_tpe else {})
+        chunk = self._board.packed(figures) | {HASHES: self._hashes} | ({"sets": sets.tolist()} if self._is_tpe else {})
         self._board.add(sets, chunk)
         self._tell()
         trial = self._study.trial(sets, figures.columns["sharpe_ratio"], self._context.job_id)
@@ -168,6 +181,7 @@ class _Search:
             tasks.append(Task(place, partial(summaries, wanted)))
         plan, loaded = engine.load(engine.plan(study.request_of(study.whole, ranked[0])))
         tasks.append(Task(len(ranked), partial(results, [(plan, self._context.shared(loaded))])))
+        self._require_same_bars(hashes_of(engine.load(study.plan)[1]))
         return plan, tasks
 
     def _held_out(self) -> tuple[Plan, Shared[LoadedBars]] | None:
