@@ -118,17 +118,19 @@ def test_nobody_else_may_read_the_folder(spool: Spool, tmp_path: Path) -> None:
     del handle
 
 
-def test_what_a_killed_process_left_is_removed_after_two_days(spool: Spool, tmp_path: Path) -> None:
-    old, young, foreign = (tmp_path / name for name in ("tasks-old", "tasks-young", "other"))
-    for folder in (old, young, foreign):
+def test_what_a_killed_process_left_is_removed_after_two_days_and_nothing_else(spool: Spool, tmp_path: Path) -> None:
+    old, young = (tmp_path / f"backtesting-mcp-tasks-{digit * 32}" for digit in "ab")
+    others = [tmp_path / name for name in ("other", "tasks-x", f"tasks-{'a' * 32}", "backtesting-mcp-tasks-mine")]
+    for folder in (old, young, *others):
         folder.mkdir()
         (folder / "file").touch()
-    for folder in (old, foreign):
+    for folder in (old, *others):
         os.utime(folder, (time() - 3 * 86_400,) * 2)
 
     handle = spool.put(PRICES)
 
-    assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
+    assert (old.exists(), young.exists()) == (False, True)
+    assert all((each / "file").exists() for each in others)
     del handle
 
 

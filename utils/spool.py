@@ -19,7 +19,8 @@ Value = TypeVar("Value")
 
 OPEN_FILES = 8
 SIZE_BYTES, ALIGNMENT = 8, 64
-PREFIX = "tasks-"
+PREFIX = "backtesting-mcp-tasks-"  # the parent may be a folder of everybody's
+OURS = PREFIX + "[0-9a-f]" * 32
 ABANDONED_SECONDS = 2 * 86_400.0
 
 
@@ -102,8 +103,8 @@ def _remove(path: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove what processes left that were killed: nothing was written there for two days."""
-    for folder in parent.glob(f"{PREFIX}*"):
+    """Remove what processes of ours left that were killed: nothing was written there for two days."""
+    for folder in parent.glob(OURS):
         with suppress(OSError):
             if folder.stat().st_mtime < time() - ABANDONED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
