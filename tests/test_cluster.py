@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import dask
+import psutil
 import pytest
 from distributed.security import Security
 
@@ -20,7 +21,7 @@ from tests.test_job import BATCH, Bench, metrics_of
 from tests.test_process import is_gone, process_in
 from tests.test_spool import PRICES
 from utils.cluster import ClusterExecutor
-from utils.cluster_worker import Terms
+from utils.cluster_worker import MOST_EXECUTORS, Terms, executor_of
 
 LIMITS = Limits(task_memory_mb=2048)
 TERMS = Terms(task_seconds=5.0, memory_mb=2048)
@@ -97,6 +98,19 @@ def test_a_task_fails_as_it_would_here(cluster: Cluster, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="a defect of ours"):
         executor.submit(tasks.refuse).result(60)
     executor.shutdown()
+
+
+def test_the_processes_of_terms_that_are_not_asked_for_any_more_end(tmp_path: Path) -> None:
+    processes = set[int]()
+    for seconds in range(60, 66):
+        executor = executor_of(Terms(seconds, memory_mb=2048), 1, tmp_path)
+        handle = executor.share(PRICES)
+        processes.add(executor.submit(tasks.total_of, handle).result(60)[1])
+
+    assert len(processes) == 6
+    until(lambda: len([each for each in processes if psutil.pid_exists(each)]) == MOST_EXECUTORS, seconds=20)
+    for seconds in (64, 65):
+        executor_of(Terms(seconds, memory_mb=2048), 1, tmp_path).shutdown()
 
 
 def test_a_shared_value_is_sent_once_and_mapped_by_the_tasks(executor: ClusterExecutor) -> None:
