@@ -53,10 +53,15 @@ class Course:
 
     def here(self, call: Callable[[], Result], clock: "Clock", seconds: float) -> Result:
         """Call in this thread; InterruptedEvaluation when it is ended or takes longer."""
-        thread = get_ident()
-        clock.limit(self.stop, seconds)
-        self._begin(partial(_raise_in, thread, InterruptedEvaluation))
+        thread, early = get_ident(), list[str]()
+        interrupt = partial(_raise_in, thread, InterruptedEvaluation)
         try:
+            # only noted so far: an exception raised amid the clock's work would leave its lock held
+            self._begin(partial(early.append, "stopped"))
+            clock.limit(self.stop, seconds)
+            self._begin(interrupt)
+            if early:
+                interrupt()
             return call()
         finally:
             self._begin(None)

@@ -186,6 +186,15 @@ def test_what_is_ended_before_it_begins_is_not_done() -> None:
     assert len(done) < 10_000_000
 
 
+def test_what_is_late_before_it_begins_is_stopped_too() -> None:
+    class HastyClock(Clock):
+        def limit(self, stop: Callable[[], None], seconds: float) -> None:  # noqa: ARG002 - at once instead
+            stop()
+
+    with pytest.raises(InterruptedEvaluation):
+        Course().here(lambda: [number for number in range(10_000_000)], HastyClock(), NEVER)  # noqa: C416 - Python code
+
+
 def test_what_is_done_in_time_is_returned_and_what_comes_too_late_hits_nothing() -> None:
     clock = Clock()
 
