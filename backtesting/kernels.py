@@ -4,6 +4,7 @@ numba keeps machine code on disk, but asking it costs half a second and 100 MB. 
 the files in the user's cache, named after all that the code was made of.
 """
 
+import os
 import sys
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,6 +22,7 @@ else:
     sweep = Late("backtesting.sweep")
 
 PACKAGES = ("stop_kernel", "sweep_kernel")
+END = "that is all"  # where machine code cannot be kept, a note names no files, but is not empty
 
 
 def note_in(folder: Path | None = None) -> Path:
@@ -33,12 +35,12 @@ def note_in(folder: Path | None = None) -> Path:
 
 
 def are_compiled(note: Path) -> bool:
-    """Tell whether the machine code that the note names is still there."""
+    """Tell whether the note is whole and the machine code that it names is still there."""
     try:
-        files = note.read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = note.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
         return False
-    return all(Path(each).exists() for each in files)
+    return lines[-1:] == [END] and all(Path(each).exists() for each in lines[:-1])
 
 
 def compile_all(note: Path) -> None:
@@ -46,7 +48,9 @@ def compile_all(note: Path) -> None:
     files = (*stop_kernel.warm(), *sweep.warm())
     try:
         note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        note.write_text("\n".join(map(str, files)), encoding="utf-8")
+        draft = note.with_name(f"{note.name}.{os.getpid()}")
+        draft.write_text("\n".join((*map(str, files), END)), encoding="utf-8")
+        draft.replace(note)
     except OSError:
         return
 
