@@ -43,7 +43,7 @@ LEVELS = (
     ("data_loader", "diagnostics", "parameter_grid", "sweep_figures"),
     ("benchmark", "objective"),
     ("line_bank", "strategies", "strategy_check", "lookahead", "indicator_table", "data_sources", "evaluation"),
-    ("judgement", "comparison", "bounded", "fused_sweep"),
+    ("judgement", "comparison", "bounded", "fused_sweep", "sweep_trial"),
     ("sweep",),
     ("walk_forward", "kernels"),
     ("engine", "data_import", "asset_edit", "market_view", "reporting"),

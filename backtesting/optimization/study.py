@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from hashlib import sha256
 from math import prod
 from typing import Any
 
@@ -13,13 +12,13 @@ import numpy as np
 from backtesting.data_loader import LoadedBars
 from backtesting.engine import BacktestEngine
 from backtesting.errors import InvalidInputError, LimitExceededError, Problem, did_you_mean
-from backtesting.evaluation import Plan, year_of
+from backtesting.evaluation import Plan
 from backtesting.optimization.constraints import Constraint
 from backtesting.optimization.request import OptimizationRequest
 from backtesting.parameter_grid import Allowed, ParameterGrid, axes_of, expand
-from backtesting.provenance import CANONICAL, config_hash, data_hash
 from backtesting.strategy import Strategy, parameter_names
 from backtesting.sweep import path_of, plan_of, require_one_size, with_first_day, with_history
+from backtesting.sweep_trial import trial_of
 from backtesting.types import BacktestRequest, Booleans, Floats, Integers, SearchSpace, Trial, ValueRange, instant
 
 FEWEST_SESSIONS = 20
@@ -39,11 +38,6 @@ class Study:
     holdout: BacktestRequest | None
 
     @property
-    def sessions(self) -> int:
-        """Sessions of the train period."""
-        return len(_days(self.loaded))
-
-    @property
     def is_fused(self) -> bool:
         """Whether many sets are evaluated at once."""
         return path_of(self.plan) == "fused"
@@ -58,14 +52,7 @@ class Study:
 
     def trial(self, numbers: Integers, sharpes: Floats, job_id: str) -> Trial:
         """Return the ledger's record of these sets, whose annual Sharpe ratios were found; repeats have one hash."""
-        part = self.grid[numbers]
-        found = sha256(config_hash(self.plan.request.model_copy(update={"parameters": {}})).encode())
-        found.update(CANONICAL.encode({**part.fixed, "among": list(part.columns)}).encode())
-        for column in part.columns.values():
-            found.update(column.tobytes() if column.dtype != object else CANONICAL.encode(column.tolist()).encode())
-        hashes = data_hash(self.loaded.bars, self.loaded.adjustment), found.hexdigest()
-        a_session = sharpes / np.sqrt(year_of(self.plan, self.loaded).periods)
-        return Trial.of_sets(self.plan.request, hashes, a_session, self.sessions, job_id)
+        return trial_of(self.plan, self.loaded, self.grid[numbers], sharpes, job_id)
 
 
 def prepared(asked: OptimizationRequest, engine: BacktestEngine) -> Study:

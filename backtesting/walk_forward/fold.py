@@ -5,18 +5,15 @@ the bars before it, and is closed at its last close, costs included. So a positi
 window nor taken over from the last one, and each test equals the single run of its own request.
 """
 
-from dataclasses import dataclass
-from hashlib import sha256
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from backtesting.data_loader import LoadedBars
 from backtesting.errors import BacktestError
-from backtesting.evaluation import Plan, evaluate, year_of
+from backtesting.evaluation import Plan, evaluate
 from backtesting.objective import Objective, rank
 from backtesting.parameter_grid import ParameterGrid
-from backtesting.provenance import config_hash, data_hash
-from backtesting.sweep import SweepResult, plan_of, sweep
+from backtesting.sweep import plan_of, sweep
+from backtesting.sweep_trial import trial_of
 from backtesting.types import BacktestResult, MetricValue, Trial
 
 NOTHING_QUALIFIES = "no parameter set qualified on the train span"
@@ -59,7 +56,9 @@ class Fitted:
 def fit(fold: Fold) -> Fitted:
     """Choose on the train span and run on the test span; the choice never sees a bar of the test."""
     trained = sweep(fold.train, fold.train_bars, fold.grid, threads=1)
-    trial, ranked = _trial(fold, trained), rank(trained.figures, fold.objective)
+    sharpes = trained.figures.columns["sharpe_ratio"]
+    trial = trial_of(replace(fold.train, request=trained.request), fold.train_bars, fold.grid, sharpes, fold.job_id)
+    ranked = rank(trained.figures, fold.objective)
     if not len(ranked):
         return Fitted(trial, None, None, trained.figures.failure or NOTHING_QUALIFIES)
     chosen = Chosen(int(ranked[0]), trained.figures.metrics(int(ranked[0])))
@@ -68,16 +67,3 @@ def fit(fold: Fold) -> Fitted:
     except BacktestError as error:
         return Fitted(trial, chosen, None, str(error))
     return Fitted(trial, chosen, tested, None)
-
-
-def _trial(fold: Fold, trained: SweepResult) -> Trial:
-    """Return the record of all sets on the train span; the same ones on the same bars have the same hashes."""
-    plan, loaded, grid = fold.train, fold.train_bars, fold.grid
-    request = trained.request.model_copy(update={"parameters": dict(grid.fixed)})
-    sets = sha256(config_hash(request).encode())
-    for name, column in grid.columns.items():
-        sets.update(f"{name}{column.tolist()}".encode())
-    hashes = data_hash(loaded.bars, loaded.adjustment), sets.hexdigest()
-    sharpes = trained.figures.columns["sharpe_ratio"] / np.sqrt(year_of(plan, loaded).periods)
-    sessions = len(np.unique(loaded.session[loaded.history :]))
-    return Trial.of_sets(request, hashes, sharpes, sessions, fold.job_id)
