@@ -37,6 +37,7 @@ async def test_a_search_over_the_strategys_own_space_is_answered_with_a_verdict_
     async with connected(services) as client:
         run = told(await client.call_tool("get_backtest_results", {"backtest_id": job["backtest_id"]}))
         again = told(await client.call_tool("get_backtest_status", {"backtest_id": job["backtest_id"]}))
+        replayed = told(await client.call_tool("verify_run", {"backtest_id": job["backtest_id"]}))
         runs = told(await client.call_tool("list_backtests", {"tag": job["backtest_id"]}))
         best = {
             **IBM,
@@ -48,6 +49,7 @@ async def test_a_search_over_the_strategys_own_space_is_answered_with_a_verdict_
     assert (job["status"], job["done"], job["total"]) == ("completed", 90, 90)
     assert result["verdict"] in text_of(answer) and result["surface"]["rows"] == "fast_period"
     assert run["backtest_id"] == result["backtest_id"] == runs["runs"][0]["backtest_id"] and runs["total"] == 1
+    assert replayed["backtest_id"] == result["backtest_id"] and replayed["identical"]
     assert again["result"] == result and result["trials_counted"] == 90
     assert [single["metrics"][name] for name in result["columns"]] == result["top"][0]["train"]
     assert len(answer.model_dump_json(by_alias=True, exclude_none=True)) < FOUR_KB

@@ -147,7 +147,7 @@ def _hold(constraints: list[Constraint], values: Mapping[str, Any]) -> Booleans:
 
 def _cut(asked: OptimizationRequest, loaded: LoadedBars) -> tuple[date, date]:
     """Return the last day of train and the first of holdout."""
-    days = _days(loaded)
+    days = np.unique(loaded.session[loaded.history :])
     held_out = round(len(days) * asked.holdout)
     for name, count in (("holdout", held_out), ("train", len(days) - held_out)):
         if count < FEWEST_SESSIONS:
@@ -161,7 +161,3 @@ def _cut(asked: OptimizationRequest, loaded: LoadedBars) -> tuple[date, date]:
                 ]
             )
     return instant(days[-held_out - 1]).date(), instant(days[-held_out]).date()
-
-
-def _days(loaded: LoadedBars) -> Integers:
-    return np.unique(loaded.session[loaded.history :])

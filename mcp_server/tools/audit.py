@@ -28,7 +28,7 @@ class AuditTools:
         Use it to ask why.
         """
         services = self._services()
-        found = explain(services.engine, services.runs, backtest_id, number)
+        found = explain(services.engine, services.runs, services.run(backtest_id).id, number)
         return reply(ExplanationReply.of(found), "\n".join(explanation_lines(found)))
 
     def verify_run(self, backtest_id: RunId) -> Annotated[CallToolResult, VerificationReply]:
@@ -37,5 +37,5 @@ class AuditTools:
         Use it before trusting an old run.
         """
         services = self._services()
-        found = verify(services.engine, services.runs, backtest_id)
+        found = verify(services.engine, services.runs, services.run(backtest_id).id)
         return reply(VerificationReply.of(found), "\n".join(verification_lines(found)))
